@@ -1,0 +1,3 @@
+//! Steadfast.
+
+fn main() {}
