@@ -46,7 +46,7 @@ pub enum Timer {
     /// A stopping consumer's drain time is over.
     Drain(ConsumerKey),
     /// An attempt's processing timeout, or its call's deadline.
-    Attempt(AttemptId),
+    Attempt(ConsumerKey, AttemptId),
     /// The reply stream's time to live.
     KeepReplies,
     /// An awaited call is to be inspected.
@@ -75,7 +75,7 @@ impl fmt::Display for Timer {
             Self::Sweep(key) => write!(f, "sweep {}", key.0),
             Self::ConsumerBackoff(key) => write!(f, "consumer backoff {}", key.0),
             Self::Drain(key) => write!(f, "drain {}", key.0),
-            Self::Attempt(attempt) => write!(f, "attempt {attempt}"),
+            Self::Attempt(_, attempt) => write!(f, "attempt {attempt}"),
             Self::KeepReplies => f.write_str("keep replies"),
             Self::Poll(ticket) => write!(f, "poll {ticket}"),
             Self::Patience(ticket) => write!(f, "patience {ticket}"),

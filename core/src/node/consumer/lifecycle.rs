@@ -1,0 +1,385 @@
+//! A consumer's start, its reads, its errors, its stop.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::attempt::Interruption;
+use crate::call::Delivered;
+use crate::event::StopCause;
+use crate::machine::Effect;
+use crate::metrics::FunctionMetrics;
+use crate::name::{EntryId, Epoch};
+use crate::node::consumer::input::{Disposition, Ignored};
+use crate::node::consumer::{Consumer, Phase, Reading, Registration};
+use crate::node::desk::Desk;
+use crate::node::holding::Stage;
+use crate::node::outbox::{Errand, Route};
+use crate::op::{Destination, Op};
+use crate::timer::Timer;
+use crate::transport::{ErrorKind, TransportError};
+
+use Disposition::{Handled, Ignored as Skip};
+
+/// Entries that are pending and not held are looked at again after this, before they are adopted: most
+/// of them are answers on their way.
+const SUSPECT_RECHECK: Duration = Duration::from_secs(1);
+
+impl Consumer {
+    pub(super) fn register(&mut self, desk: &mut Desk) {
+        debug_assert_eq!(
+            self.registration,
+            Registration::Quiet,
+            "{} registers twice",
+            self.id
+        );
+        self.registration = Registration::Registering;
+        let op = Op::Register {
+            definition: self.definition.as_ref().clone(),
+            consumer: self.id.clone(),
+            node: desk.node.clone(),
+            sessions: desk.sessions.clone(),
+        };
+        desk.outbox
+            .push(desk.now, op, Route::Consumer(self.key, Errand::Register));
+    }
+
+    pub(super) fn registered(&mut self, desk: &mut Desk, epoch: Epoch) -> Disposition {
+        if self.registration != Registration::Registering {
+            return Skip(Ignored::NotAsked);
+        }
+        debug_assert!(
+            self.epoch.is_none_or(|known| known <= epoch),
+            "{} was given {epoch} after {:?}",
+            self.id,
+            self.epoch
+        );
+        self.registration = Registration::Quiet;
+        self.unregistered = false;
+        // Found removed while it registered again: it is known once more, and has to sign off.
+        self.fenced = false;
+        self.epoch = Some(epoch);
+        if self.phase == Phase::Starting {
+            self.retries = 0;
+            self.enter(desk, Phase::Active);
+            desk.timers
+                .arm_no_later(Timer::Beat, desk.now + desk.config.heartbeat_interval);
+            desk.timers.arm(Timer::Sweep(self.key), desk.now);
+        }
+        Handled
+    }
+
+    pub(super) fn register_refused(
+        &mut self,
+        desk: &mut Desk,
+        error: &TransportError,
+    ) -> Disposition {
+        if self.registration != Registration::Registering {
+            return Skip(Ignored::NotAsked);
+        }
+        self.registration = Registration::Quiet;
+        self.note_error(error);
+        if self.phase == Phase::Starting {
+            self.degrade(desk);
+        }
+        Handled
+    }
+
+    /// An error degrades it: it reads no more until its backoff is over.
+    fn degrade(&mut self, desk: &mut Desk) {
+        self.retries += 1;
+        let jitter = &mut desk.streams.reconnect_jitter;
+        let delay = desk.config.reconnect.delay(self.retries, jitter);
+        desk.timers
+            .arm(Timer::ConsumerBackoff(self.key), desk.now + delay);
+        self.enter(desk, Phase::Error);
+    }
+
+    pub(super) fn backoff_over(&mut self, desk: &mut Desk) -> Disposition {
+        if self.phase != Phase::Error {
+            return Skip(Ignored::NotInError);
+        }
+        if self.unregistered {
+            self.enter(desk, Phase::Starting);
+            if self.registration == Registration::Quiet {
+                self.register(desk);
+            }
+        } else {
+            self.enter(desk, Phase::Active);
+        }
+        Handled
+    }
+
+    pub(super) fn read_empty(&mut self, last: Option<EntryId>) -> Disposition {
+        if self.reading == Reading::Idle {
+            return Skip(Ignored::NotAsked);
+        }
+        if self.reading == Reading::Fetching {
+            self.watch_after = last;
+        }
+        self.reading = Reading::Idle;
+        self.retries = 0;
+        Handled
+    }
+
+    pub(super) fn read_failed(&mut self, desk: &mut Desk, error: &TransportError) -> Disposition {
+        if self.reading == Reading::Idle {
+            return Skip(Ignored::NotAsked);
+        }
+        self.reading = Reading::Idle;
+        self.watch_after = None;
+        self.note_error(error);
+        self.unregistered |= error.kind == ErrorKind::NoGroup;
+        if self.phase == Phase::Active {
+            self.degrade(desk);
+        }
+        Handled
+    }
+
+    pub(super) fn delivered(
+        &mut self,
+        desk: &mut Desk,
+        metrics: &mut FunctionMetrics,
+        deliveries: Vec<Delivered>,
+    ) -> Disposition {
+        if self.reading == Reading::Idle {
+            return Skip(Ignored::NotAsked);
+        }
+        self.reading = Reading::Idle;
+        self.watch_after = None;
+        self.retries = 0;
+        self.take_in(desk, metrics, deliveries);
+        Handled
+    }
+
+    pub(super) fn adopted(
+        &mut self,
+        desk: &mut Desk,
+        metrics: &mut FunctionMetrics,
+        deliveries: Vec<Delivered>,
+    ) -> Disposition {
+        if matches!(self.phase, Phase::Stopped(_)) {
+            return Skip(Ignored::Stopped);
+        }
+        self.take_in(desk, metrics, deliveries);
+        Handled
+    }
+
+    fn take_in(
+        &mut self,
+        desk: &mut Desk,
+        metrics: &mut FunctionMetrics,
+        deliveries: Vec<Delivered>,
+    ) {
+        for delivered in deliveries {
+            self.suspects.remove(&delivered.entry());
+            // Fenced, what it reads late belongs to nobody's registration: the janitor gives it back.
+            if self.fenced {
+                continue;
+            }
+            match delivered {
+                Delivered::Call(delivery) => {
+                    metrics.delivered += u64::from(self.holdings.take_in(delivery, desk.now));
+                }
+                Delivered::Malformed { entry, reason } => self.reject(desk, entry, &reason),
+            }
+        }
+        if matches!(self.phase, Phase::Stopping(_)) {
+            self.release_buffered(desk, metrics);
+        }
+    }
+
+    /// Compares what the store holds pending at it with what it holds: an entry that is missing here
+    /// twice was delivered by a read that was cut, and is adopted.
+    pub(super) fn pulsed(&mut self, desk: &mut Desk, pending: &[EntryId]) -> Disposition {
+        if matches!(self.phase, Phase::Stopped(_)) {
+            return Skip(Ignored::Stopped);
+        }
+        let unseen: BTreeSet<EntryId> = pending
+            .iter()
+            .copied()
+            .filter(|entry| !self.holdings.contains(*entry) && !self.rejecting.contains(entry))
+            .collect();
+        let confirmed: Vec<EntryId> = unseen.intersection(&self.suspects).copied().collect();
+        if !confirmed.is_empty() && !self.fenced {
+            let op = Op::Reread {
+                function: self.function().clone(),
+                consumer: self.id.clone(),
+                entries: confirmed,
+            };
+            desk.outbox
+                .push(desk.now, op, Route::Consumer(self.key, Errand::Reread));
+        } else if !unseen.is_empty() {
+            desk.timers
+                .arm_no_later(Timer::Beat, desk.now + SUSPECT_RECHECK);
+        }
+        self.suspects = unseen;
+        Handled
+    }
+
+    pub(super) fn removed(
+        &mut self,
+        desk: &mut Desk,
+        metrics: &mut FunctionMetrics,
+    ) -> Disposition {
+        if matches!(self.phase, Phase::Stopped(_)) {
+            return Skip(Ignored::Stopped);
+        }
+        if self.fenced || self.epoch.is_none() {
+            return Skip(Ignored::NotAsked);
+        }
+        self.fenced = true;
+        self.suspects.clear();
+        self.rejecting.clear();
+        self.lose_everything(metrics);
+        if !matches!(self.phase, Phase::Stopping(_)) {
+            self.begin_stop(desk, StopCause::Fenced, self.options.drain);
+        }
+        Handled
+    }
+
+    pub(super) fn stop(
+        &mut self,
+        desk: &mut Desk,
+        metrics: &mut FunctionMetrics,
+        epoch: Option<Epoch>,
+        drain: Duration,
+        cause: StopCause,
+    ) -> Disposition {
+        if epoch.is_some() && epoch != self.epoch {
+            return Skip(Ignored::OtherEpoch);
+        }
+        match self.phase {
+            Phase::Stopped(_) => Skip(Ignored::Stopped),
+            Phase::Stopping(_) => {
+                let end = desk.now + drain;
+                if desk
+                    .timers
+                    .at(Timer::Drain(self.key))
+                    .is_none_or(|at| at <= end)
+                {
+                    return Skip(Ignored::Stopping);
+                }
+                desk.timers.arm(Timer::Drain(self.key), end);
+                Handled
+            }
+            Phase::Starting | Phase::Active | Phase::Error => {
+                self.begin_stop(desk, cause, drain);
+                self.release_buffered(desk, metrics);
+                Handled
+            }
+        }
+    }
+
+    fn begin_stop(&mut self, desk: &mut Desk, cause: StopCause, drain: Duration) {
+        self.watch_after = None;
+        desk.timers.disarm(Timer::ConsumerBackoff(self.key));
+        desk.timers.disarm(Timer::Sweep(self.key));
+        desk.timers.arm(Timer::Drain(self.key), desk.now + drain);
+        self.enter(desk, Phase::Stopping(cause));
+        self.abort_read(desk);
+    }
+
+    /// Ends its blocking read early, once.
+    pub(crate) fn abort_read(&mut self, desk: &mut Desk) {
+        if let Reading::Watching {
+            session,
+            aborted: false,
+        } = self.reading
+        {
+            self.reading = Reading::Watching {
+                session,
+                aborted: true,
+            };
+            desk.emit(Effect::Abort(session));
+        }
+    }
+
+    /// Gives back at once what was fetched and not begun (P5).
+    fn release_buffered(&mut self, desk: &mut Desk, metrics: &mut FunctionMetrics) {
+        for entry in self.holdings.drain_buffer() {
+            metrics.released += 1;
+            self.move_to(desk, entry, Destination::Release);
+        }
+    }
+
+    pub(super) fn drain_over(
+        &mut self,
+        desk: &mut Desk,
+        metrics: &mut FunctionMetrics,
+    ) -> Disposition {
+        let Phase::Stopping(_) = self.phase else {
+            return Skip(Ignored::NotStopping);
+        };
+        let running: Vec<_> = self
+            .holdings
+            .iter()
+            .filter_map(|(entry, holding)| match holding.stage {
+                Stage::Running(attempt) => Some((entry, attempt, holding.robbed)),
+                Stage::Buffered | Stage::Beginning | Stage::Settling { .. } => None,
+            })
+            .collect();
+        for (entry, attempt, robbed) in running {
+            self.interrupt(desk, attempt, Interruption::Drained);
+            if robbed {
+                self.holdings.let_go(entry);
+            } else {
+                metrics.released += 1;
+                self.move_to(desk, entry, Destination::Release);
+            }
+        }
+        Handled
+    }
+
+    /// It stops, and its drain time is over.
+    pub(super) fn is_drained(&self, desk: &Desk) -> bool {
+        matches!(self.phase, Phase::Stopping(_)) && desk.timers.at(Timer::Drain(self.key)).is_none()
+    }
+
+    /// The last step of a stop: nothing is held and nothing read, so it leaves the registry.
+    pub(super) fn finish_stop(&mut self, desk: &mut Desk) {
+        let Phase::Stopping(cause) = self.phase else {
+            return;
+        };
+        let quiet = self.registration == Registration::Quiet
+            && self.reading == Reading::Idle
+            && self.holdings.is_empty()
+            && self.rejecting.is_empty();
+        if !quiet {
+            return;
+        }
+        match self.epoch {
+            Some(epoch) if !self.fenced => {
+                self.registration = Registration::Deregistering;
+                let op = Op::Deregister {
+                    function: self.function().clone(),
+                    consumer: self.id.clone(),
+                    epoch,
+                };
+                desk.outbox
+                    .push(desk.now, op, Route::Consumer(self.key, Errand::Deregister));
+            }
+            Some(_) | None => self.end(desk, cause),
+        }
+    }
+
+    pub(super) fn deregistered(&mut self, desk: &mut Desk) -> Disposition {
+        let Phase::Stopping(cause) = self.phase else {
+            return Skip(Ignored::NotAsked);
+        };
+        if self.registration != Registration::Deregistering {
+            return Skip(Ignored::NotAsked);
+        }
+        self.end(desk, cause);
+        Handled
+    }
+
+    fn end(&mut self, desk: &mut Desk, cause: StopCause) {
+        self.registration = Registration::Quiet;
+        self.suspects.clear();
+        desk.timers.disarm(Timer::Drain(self.key));
+        for attempt in self.executions.keys() {
+            desk.timers.disarm(Timer::Attempt(self.key, *attempt));
+        }
+        self.enter(desk, Phase::Stopped(cause));
+    }
+}

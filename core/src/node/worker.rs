@@ -1,0 +1,596 @@
+//! The worker: a node's consumers, where they read, their heartbeat, their leases.
+//!
+//! A consumer with a slot has a blocking read of its own; the others share one wait for arrivals, and
+//! fetch without waiting when it names them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::command::FunctionOptions;
+use crate::definition::Definition;
+use crate::event::StopCause;
+use crate::machine::Effect;
+use crate::metrics::FunctionMetrics;
+use crate::name::{ConsumerId, EntryId, Epoch, FunctionId, SessionId};
+use crate::node::consumer::{Consumer, ConsumerInput, Disposition, Phase, Reading};
+use crate::node::desk::{Desk, Flight};
+use crate::node::links::Links;
+use crate::node::outbox::{Errand, Route};
+use crate::node::reconciler::Reconciler;
+use crate::op::{Op, OpResult, PulseAnswer, Reply};
+use crate::pending::Pending;
+use crate::timer::{ConsumerKey, Timer};
+use crate::transport::{Interest, Link, TransportError, Wake};
+
+/// The wait for arrivals that is under way.
+#[derive(Clone, Debug)]
+struct ArrivalsWatch {
+    session: SessionId,
+    aborted: bool,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Worker {
+    consumers: BTreeMap<ConsumerKey, Consumer>,
+    /// The incarnation that serves each function now.
+    current: BTreeMap<FunctionId, ConsumerKey>,
+    metrics: BTreeMap<FunctionId, FunctionMetrics>,
+    /// Consumers that may have something to do.
+    dirty: BTreeSet<ConsumerKey>,
+    /// Who has which connection for blocking reads.
+    slots: Vec<Option<ConsumerKey>>,
+    /// Consumers without a slot that wait for an arrival after the entry named.
+    watched: BTreeMap<ConsumerKey, EntryId>,
+    arrivals: Option<ArrivalsWatch>,
+    /// The wait under way does not cover all of `watched`.
+    arrivals_stale: bool,
+    /// A heartbeat has no answer yet.
+    beating: bool,
+    /// Another heartbeat is due as soon as that one is answered.
+    beat_again: bool,
+    pub(crate) reconciler: Reconciler,
+}
+
+impl Worker {
+    /// Serves a function. Where it is served already, the old incarnation stops and the new one starts.
+    pub(crate) fn serve(
+        &mut self,
+        desk: &mut Desk,
+        definition: Definition,
+        options: FunctionOptions,
+    ) {
+        let old = self.current.get(&definition.function).copied();
+        if let Some(old) = old {
+            let drain = self
+                .consumers
+                .get(&old)
+                .map_or(Duration::ZERO, |it| it.options.drain);
+            self.tell(
+                desk,
+                old,
+                ConsumerInput::Stop {
+                    epoch: None,
+                    drain,
+                    cause: StopCause::Saved,
+                },
+            );
+        }
+        self.start(desk, Arc::new(definition), options);
+    }
+
+    fn start(&mut self, desk: &mut Desk, definition: Arc<Definition>, options: FunctionOptions) {
+        let function = definition.function.clone();
+        let consumer = Consumer::start(desk, definition, options);
+        let key = consumer.key;
+        self.current.insert(function, key);
+        self.consumers.insert(key, consumer);
+        self.dirty.insert(key);
+        desk.timers
+            .arm_no_later(Timer::Renew, desk.now + desk.config.renew_interval);
+        desk.timers
+            .arm_no_later(Timer::Survey, desk.now + desk.config.survey_interval);
+    }
+
+    /// Serves a function no longer.
+    pub(crate) fn retire(&mut self, desk: &mut Desk, function: &FunctionId, drain: Duration) {
+        if let Some(key) = self.current.remove(function) {
+            self.tell(
+                desk,
+                key,
+                ConsumerInput::Stop {
+                    epoch: None,
+                    drain,
+                    cause: StopCause::Asked,
+                },
+            );
+        }
+    }
+
+    /// Serves nothing any longer.
+    pub(crate) fn retire_all(&mut self, desk: &mut Desk, drain: Duration) {
+        self.current.clear();
+        for key in self.keys() {
+            self.tell(
+                desk,
+                key,
+                ConsumerInput::Stop {
+                    epoch: None,
+                    drain,
+                    cause: StopCause::Asked,
+                },
+            );
+        }
+    }
+
+    /// Stops the one incarnation that is named (P3); answers whether there is one.
+    pub(crate) fn stop(
+        &mut self,
+        desk: &mut Desk,
+        id: &ConsumerId,
+        epoch: Epoch,
+        drain: Duration,
+    ) -> bool {
+        let Some(key) = self
+            .consumers
+            .values()
+            .find(|it| it.id == *id)
+            .map(|it| it.key)
+        else {
+            return false;
+        };
+        let cause = StopCause::Asked;
+        let stop = ConsumerInput::Stop {
+            epoch: Some(epoch),
+            drain,
+            cause,
+        };
+        let disposition = self.tell(desk, key, stop);
+        if disposition == Disposition::Handled {
+            self.current.retain(|_, current| *current != key);
+        }
+        disposition == Disposition::Handled
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.consumers.is_empty()
+    }
+
+    pub(crate) fn consumers(&self) -> impl Iterator<Item = &Consumer> {
+        self.consumers.values()
+    }
+
+    /// The incarnation that serves a function now.
+    pub(crate) fn serving(&self, function: &FunctionId) -> Option<&Consumer> {
+        self.consumers.get(self.current.get(function)?)
+    }
+
+    pub(crate) fn metrics(&self) -> &BTreeMap<FunctionId, FunctionMetrics> {
+        &self.metrics
+    }
+
+    fn keys(&self) -> Vec<ConsumerKey> {
+        self.consumers.keys().copied().collect()
+    }
+
+    /// Tells a consumer something. One that was fenced gets a successor.
+    pub(crate) fn tell(
+        &mut self,
+        desk: &mut Desk,
+        key: ConsumerKey,
+        input: ConsumerInput,
+    ) -> Disposition {
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            desk.ignored_inputs += 1;
+            return Disposition::Handled;
+        };
+        let metrics = self.metrics.entry(consumer.function().clone()).or_default();
+        let disposition = consumer.handle(desk, metrics, input);
+        desk.ignored_inputs += u64::from(disposition != Disposition::Handled);
+        self.dirty.insert(key);
+        if consumer.phase == Phase::Stopping(StopCause::Fenced)
+            && self.current.get(consumer.function()) == Some(&key)
+        {
+            let (definition, options) = (consumer.definition.clone(), consumer.options.clone());
+            self.start(desk, definition, options);
+        }
+        disposition
+    }
+
+    /// Brings every consumer that may have something to do to where it reads, or out of the house.
+    pub(crate) fn pump(&mut self, desk: &mut Desk, links: &mut Links) {
+        while let Some(key) = self.dirty.pop_first() {
+            let Some(consumer) = self.consumers.get(&key) else {
+                continue;
+            };
+            if matches!(consumer.phase, Phase::Stopped(_)) {
+                self.bury(key);
+            } else {
+                self.place(desk, links, key);
+            }
+        }
+        self.watch_arrivals(desk, links);
+    }
+
+    fn bury(&mut self, key: ConsumerKey) {
+        self.consumers.remove(&key);
+        self.watched.remove(&key);
+        self.current.retain(|_, current| *current != key);
+        if let Some(slot) = self.slots.iter_mut().find(|slot| **slot == Some(key)) {
+            *slot = None;
+            // Whoever waits for arrivals may have the slot.
+            self.dirty.extend(self.watched.keys());
+        }
+    }
+
+    fn slot(&self, key: ConsumerKey) -> Option<u16> {
+        let slot = self.slots.iter().position(|slot| *slot == Some(key))?;
+        u16::try_from(slot).ok()
+    }
+
+    fn take_slot(&mut self, desk: &Desk, key: ConsumerKey) -> Option<u16> {
+        self.slots
+            .resize(usize::from(desk.config.fetch_links_max), None);
+        let free = self.slots.iter().position(Option::is_none)?;
+        self.slots[free] = Some(key);
+        u16::try_from(free).ok()
+    }
+
+    /// Lets one consumer read, if it is to.
+    fn place(&mut self, desk: &mut Desk, links: &mut Links, key: ConsumerKey) {
+        let slot = self.slot(key);
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        let Some(count) = consumer.room() else {
+            self.watched.remove(&key);
+            return;
+        };
+        let Some(slot) = slot.or_else(|| self.take_slot(desk, key)) else {
+            self.place_shared(desk, links, key, count);
+            return;
+        };
+        self.watched.remove(&key);
+        let link = Link::Fetch(slot);
+        links.want(desk, link);
+        let Some(session) = links.session(link) else {
+            return;
+        };
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        let interest = Interest::Deliveries {
+            function: consumer.function().clone(),
+            consumer: consumer.id.clone(),
+            count,
+        };
+        consumer.reading = Reading::Watching {
+            session,
+            aborted: false,
+        };
+        watch(desk, links, link, session, interest);
+    }
+
+    fn place_shared(&mut self, desk: &mut Desk, links: &mut Links, key: ConsumerKey, count: u32) {
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        links.want(desk, Link::Arrivals);
+        if let Some(after) = consumer.watch_after {
+            self.arrivals_stale |= self.watched.insert(key, after) != Some(after);
+            return;
+        }
+        self.watched.remove(&key);
+        consumer.reading = Reading::Fetching;
+        let op = Op::Fetch {
+            function: consumer.function().clone(),
+            consumer: consumer.id.clone(),
+            count,
+        };
+        desk.outbox
+            .push(desk.now, op, Route::Consumer(key, Errand::Fetch));
+    }
+
+    fn watch_arrivals(&mut self, desk: &mut Desk, links: &mut Links) {
+        match &mut self.arrivals {
+            Some(watch) => {
+                if self.arrivals_stale && !watch.aborted {
+                    watch.aborted = true;
+                    desk.emit(Effect::Abort(watch.session));
+                }
+            }
+            None if self.watched.is_empty() => {}
+            None => {
+                let Some(session) = links.session(Link::Arrivals) else {
+                    return;
+                };
+                let after = self.watched.iter().filter_map(|(key, after)| {
+                    Some((self.consumers.get(key)?.function().clone(), *after))
+                });
+                let interest = Interest::Arrivals {
+                    after: after.collect(),
+                };
+                self.arrivals = Some(ArrivalsWatch {
+                    session,
+                    aborted: false,
+                });
+                self.arrivals_stale = false;
+                watch(desk, links, Link::Arrivals, session, interest);
+            }
+        }
+    }
+
+    /// A blocking read ended.
+    pub(crate) fn watch_ended(
+        &mut self,
+        desk: &mut Desk,
+        link: Link,
+        result: Result<Wake, TransportError>,
+    ) {
+        match link {
+            Link::Arrivals => {
+                self.arrivals = None;
+                if let Ok(Wake::Arrivals(functions)) = result {
+                    self.arrived(&functions);
+                }
+            }
+            Link::Fetch(slot) => {
+                let Some(key) = self.slots.get(usize::from(slot)).copied().flatten() else {
+                    return;
+                };
+                let input = match result {
+                    Ok(Wake::Deliveries(deliveries)) => ConsumerInput::Delivered(deliveries),
+                    Ok(_) => ConsumerInput::ReadEmpty { last: None },
+                    Err(error) => ConsumerInput::ReadFailed(error),
+                };
+                self.tell(desk, key, input);
+            }
+            Link::Command | Link::Replies => {}
+        }
+    }
+
+    fn arrived(&mut self, functions: &[FunctionId]) {
+        for key in self.watched.keys().copied().collect::<Vec<_>>() {
+            let Some(consumer) = self.consumers.get_mut(&key) else {
+                continue;
+            };
+            if functions.contains(consumer.function()) {
+                consumer.watch_after = None;
+                self.dirty.insert(key);
+            }
+        }
+    }
+
+    /// A connection stands: whoever waited for it goes on.
+    pub(crate) fn link_up(&mut self, desk: &mut Desk, link: Link) {
+        match link {
+            Link::Command => {
+                self.beat_soon(desk);
+                if !self.current.is_empty() {
+                    desk.timers.arm(Timer::Survey, desk.now);
+                }
+            }
+            Link::Fetch(slot) => {
+                self.dirty
+                    .extend(self.slots.get(usize::from(slot)).copied().flatten());
+                self.beat_soon(desk);
+            }
+            Link::Arrivals => self.beat_soon(desk),
+            Link::Replies => {}
+        }
+    }
+
+    /// The node's sessions changed: the next heartbeat says so at once.
+    fn beat_soon(&mut self, desk: &mut Desk) {
+        if self.beating {
+            self.beat_again = true;
+        } else if !self.consumers.is_empty() {
+            desk.timers.arm(Timer::Beat, desk.now);
+        }
+    }
+
+    pub(crate) fn beat(&mut self, desk: &mut Desk) {
+        if self.consumers.is_empty() {
+            return;
+        }
+        desk.timers
+            .arm(Timer::Beat, desk.now + desk.config.heartbeat_interval);
+        if self.beating {
+            self.beat_again = true;
+            return;
+        }
+        let (keys, pulses): (Vec<_>, Vec<_>) = self
+            .consumers
+            .values()
+            .filter_map(|it| Some((it.key, it.pulse()?)))
+            .unzip();
+        if keys.is_empty() {
+            return;
+        }
+        self.beating = true;
+        let op = Op::Beat {
+            node: desk.node.clone(),
+            sessions: desk.sessions.clone(),
+            pulses,
+        };
+        desk.outbox.push(desk.now, op, Route::Beat(keys));
+    }
+
+    pub(crate) fn beaten(&mut self, desk: &mut Desk, keys: &[ConsumerKey], result: OpResult) {
+        self.beating = false;
+        if let Ok(Reply::Beaten(answers)) = result {
+            for (key, answer) in keys.iter().zip(answers) {
+                if !self.consumers.contains_key(key) {
+                    continue;
+                }
+                let input = match answer {
+                    PulseAnswer::Alive { pending } => ConsumerInput::Pulsed { pending },
+                    PulseAnswer::Removed => ConsumerInput::Removed,
+                };
+                self.tell(desk, *key, input);
+            }
+        }
+        if std::mem::take(&mut self.beat_again) {
+            self.beat_soon(desk);
+        }
+    }
+
+    pub(crate) fn renew(&mut self, desk: &mut Desk) {
+        if self.consumers.is_empty() {
+            return;
+        }
+        desk.timers
+            .arm(Timer::Renew, desk.now + desk.config.renew_interval);
+        for consumer in self.consumers.values_mut() {
+            consumer.renew(desk);
+        }
+    }
+
+    pub(crate) fn survey(&mut self, desk: &mut Desk, links: &Links) {
+        if self.current.is_empty() {
+            return;
+        }
+        desk.timers
+            .arm(Timer::Survey, desk.now + desk.config.survey_interval);
+        if links.session(Link::Command).is_some() {
+            self.reconciler.survey(desk, self.current.keys());
+        }
+    }
+
+    pub(crate) fn surveyed(&mut self, desk: &mut Desk, links: &Links, result: OpResult) {
+        let ours = |id: &ConsumerId| self.consumers.values().any(|it| it.id == *id);
+        let link_since = links.up_since(Link::Command);
+        self.reconciler.surveyed(desk, link_since, ours, result);
+    }
+
+    pub(crate) fn sweep(&mut self, desk: &mut Desk, key: ConsumerKey) {
+        let Some(consumer) = self.consumers.get(&key) else {
+            return;
+        };
+        desk.timers
+            .arm(Timer::Sweep(key), desk.now + desk.config.sweep_interval);
+        let op = Op::Sweep {
+            function: consumer.function().clone(),
+            attempts_max: consumer.options.attempts_max,
+            stateless_idle: desk.config.stateless_idle,
+            limit: desk.config.sweep_limit,
+        };
+        desk.outbox
+            .push(desk.now, op, Route::Consumer(key, Errand::Sweep));
+    }
+
+    /// The store answered an errand of a consumer.
+    pub(crate) fn answered(
+        &mut self,
+        desk: &mut Desk,
+        key: ConsumerKey,
+        errand: Errand,
+        result: OpResult,
+    ) {
+        if !self.consumers.contains_key(&key) {
+            desk.ignored_inputs += 1;
+            return;
+        }
+        let input = match (errand, result) {
+            (Errand::Sweep, result) => return swept(desk, key, result),
+            (Errand::Reread, Err(_)) => return,
+            (_, Ok(reply)) => understood(errand, reply),
+            (Errand::Register, Err(error)) => Some(ConsumerInput::RegisterRefused(error)),
+            // It is asked for no more than once: what is left behind, others remove.
+            (Errand::Deregister, Err(_)) => Some(ConsumerInput::Deregistered),
+            (Errand::Fetch, Err(error)) => Some(ConsumerInput::ReadFailed(error)),
+            (Errand::Begin(entry), Err(_)) => {
+                let beginning = crate::op::Beginning::Fenced;
+                Some(ConsumerInput::Began { entry, beginning })
+            }
+            (Errand::Settle(entry), Err(error)) => {
+                Some(ConsumerInput::SettleRefused { entry, error })
+            }
+            (Errand::Renew, Err(_)) => Some(ConsumerInput::Renewed { lost: Vec::new() }),
+        };
+        debug_assert!(
+            input.is_some(),
+            "the store answered {errand:?} with another op's reply"
+        );
+        match input {
+            Some(input) => {
+                self.tell(desk, key, input);
+            }
+            None => desk.ignored_inputs += 1,
+        }
+    }
+
+    pub(crate) fn pending(&self, into: &mut Vec<Pending>) {
+        self.consumers
+            .values()
+            .for_each(|consumer| consumer.pending(into));
+    }
+
+    pub(crate) fn fingerprint(&self, now: crate::time::Time, mut into: &mut dyn Hasher) {
+        self.consumers
+            .values()
+            .for_each(|consumer| consumer.fingerprint(now, into));
+        (
+            &self.current,
+            &self.slots,
+            &self.watched,
+            self.arrivals.is_some(),
+        )
+            .hash(&mut into);
+        (self.beating, self.beat_again, self.arrivals_stale).hash(&mut into);
+        self.reconciler.fingerprint(now, into);
+    }
+}
+
+fn watch(desk: &mut Desk, links: &mut Links, link: Link, session: SessionId, interest: Interest) {
+    let block = desk.config.block;
+    links.count_request(link);
+    let id = desk.launch(
+        Effect::Watch {
+            session,
+            interest,
+            block,
+        },
+        Flight::Watch(link),
+    );
+    desk.timers.arm(
+        Timer::ResponseTimeout(id),
+        desk.now + block + desk.config.watch_margin,
+    );
+}
+
+fn swept(desk: &mut Desk, key: ConsumerKey, result: OpResult) {
+    if let Ok(Reply::Swept(swept)) = result {
+        let next = if swept.more {
+            Some(Duration::ZERO)
+        } else {
+            swept.next_due
+        };
+        if let Some(next) = next {
+            desk.timers.arm_no_later(Timer::Sweep(key), desk.now + next);
+        }
+    }
+}
+
+/// What a reply means to the consumer that sent this errand.
+fn understood(errand: Errand, reply: Reply) -> Option<ConsumerInput> {
+    Some(match (errand, reply) {
+        (Errand::Register, Reply::Registered { epoch }) => ConsumerInput::Registered { epoch },
+        (Errand::Deregister, Reply::Deregistered { .. }) => ConsumerInput::Deregistered,
+        (Errand::Fetch, Reply::Fetched { deliveries, last }) if deliveries.is_empty() => {
+            ConsumerInput::ReadEmpty { last: Some(last) }
+        }
+        (Errand::Fetch, Reply::Fetched { deliveries, .. }) => ConsumerInput::Delivered(deliveries),
+        (Errand::Reread, Reply::Fetched { deliveries, .. }) => ConsumerInput::Adopted(deliveries),
+        (Errand::Begin(entry), Reply::Began(beginning)) => {
+            ConsumerInput::Began { entry, beginning }
+        }
+        (Errand::Settle(entry), Reply::Settled(settlement)) => {
+            ConsumerInput::Settled { entry, settlement }
+        }
+        (Errand::Renew, Reply::Renewed { lost }) => ConsumerInput::Renewed { lost },
+        _ => return None,
+    })
+}
