@@ -328,7 +328,7 @@ impl Node {
             Route::Beat(keys) => worker.beaten(desk, &keys, result),
             Route::Survey => worker.surveyed(desk, links, result),
             Route::Remove(function, consumer) => {
-                worker.reconciler.removed(desk, function, consumer, result);
+                worker.reconciler.removed(desk, function, consumer, &result);
             }
             Route::Ticket(ticket) => caller.answered(desk, ticket, op, result),
             Route::Awaited(call) => caller.inspected(desk, &call, result),

@@ -161,7 +161,9 @@ impl Outbox {
             "lane {lane} has two batches in flight"
         );
         let mut batch: Vec<Queued> = queue.waiting.drain(..count).collect();
-        batch.iter_mut().for_each(|queued| queued.sent = true);
+        for queued in &mut batch {
+            queued.sent = true;
+        }
         queue.in_flight = Some((effect, batch));
     }
 

@@ -91,23 +91,18 @@ impl Reconciler {
         desk: &mut Desk,
         function: FunctionId,
         consumer: ConsumerId,
-        result: OpResult,
+        result: &OpResult,
     ) {
-        match result {
-            Ok(Reply::Removed { taken_over }) => {
-                self.observed.remove(&consumer);
-                self.removed += 1;
-                self.taken_over += u64::from(taken_over);
-                desk.tell(Event::TakenOver {
-                    function,
-                    consumer,
-                    entries: taken_over,
-                });
-            }
-            _ => {
-                // It lives after all, or the answer was lost: watch it anew.
-                self.observed.remove(&consumer);
-            }
+        // Removed, or it lives after all: what comes next is watched anew.
+        self.observed.remove(&consumer);
+        if let Ok(Reply::Removed { taken_over }) = result {
+            self.removed += 1;
+            self.taken_over += u64::from(*taken_over);
+            desk.tell(Event::TakenOver {
+                function,
+                consumer,
+                entries: *taken_over,
+            });
         }
     }
 

@@ -160,6 +160,9 @@ impl Consumer {
         if matches!(self.phase, Phase::Stopped(_)) {
             return Skip(Ignored::Stopped);
         }
+        if self.epoch.is_none() {
+            return Skip(Ignored::NotAsked);
+        }
         self.take_in(desk, metrics, deliveries);
         Handled
     }

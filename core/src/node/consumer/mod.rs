@@ -9,6 +9,8 @@
 mod execution;
 mod input;
 mod lifecycle;
+#[cfg(test)]
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -29,8 +31,6 @@ use crate::time::Time;
 use crate::timer::ConsumerKey;
 use crate::transport::TransportError;
 
-#[cfg(test)]
-pub(crate) use input::Ignored;
 pub(crate) use input::{ConsumerInput, Disposition};
 
 /// Where a consumer is in its life.

@@ -1,0 +1,305 @@
+//! Every (state × input) cell of the consumer machine, made by driving it.
+//!
+//! Each state is reached by inputs alone. The `match` in [`name`] has no wildcard, so that a new input
+//! does not compile until it stands in the table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::attempt::{AttemptEnd, AttemptId};
+use crate::call::{Delivered, Delivery, Payload};
+use crate::command::FunctionOptions;
+use crate::config::Config;
+use crate::definition::Definition;
+use crate::event::StopCause;
+use crate::metrics::FunctionMetrics;
+use crate::name::{CallId, EntryId, Epoch, FunctionId, NodeId, SessionId};
+use crate::node::consumer::{Consumer, ConsumerInput, Disposition, Phase, Reading};
+use crate::node::desk::Desk;
+use crate::op::{Beginning, Settlement};
+use crate::time::Time;
+use crate::transport::{ErrorKind, TransportError};
+
+/// Runs when a state is said to hold calls.
+const RUNNING: EntryId = EntryId { ms: 1, seq: 0 };
+/// Is being decided.
+const SETTLING: EntryId = EntryId { ms: 2, seq: 0 };
+/// Was taken over, and is being counted.
+const BEGINNING: EntryId = EntryId { ms: 3, seq: 0 };
+const STRANGE: EntryId = EntryId { ms: 9, seq: 9 };
+const OWN: Epoch = Epoch(7);
+const OTHER: Epoch = Epoch(6);
+
+struct Driven {
+    desk: Desk,
+    metrics: FunctionMetrics,
+    consumer: Consumer,
+}
+
+impl Driven {
+    fn starting() -> Self {
+        let node = NodeId::new("node").unwrap();
+        let mut desk = Desk::new(node, Config::default(), 1);
+        let function = FunctionId::new("greet", "global").unwrap();
+        let definition = Arc::new(Definition::new(function));
+        let consumer = Consumer::start(&mut desk, definition, FunctionOptions::default());
+        Self {
+            desk,
+            metrics: FunctionMetrics::default(),
+            consumer,
+        }
+    }
+
+    fn tell(&mut self, input: ConsumerInput) -> Disposition {
+        self.consumer
+            .handle(&mut self.desk, &mut self.metrics, input)
+    }
+
+    fn read(&mut self, deliveries: Vec<Delivered>) {
+        self.consumer.reading = Reading::Fetching;
+        self.tell(ConsumerInput::Delivered(deliveries));
+    }
+
+    /// Active, with a call in each stage, a renewal and a read under way.
+    fn active() -> Self {
+        let mut driven = Self::starting();
+        driven.tell(ConsumerInput::Registered { epoch: OWN });
+        driven.read(vec![delivery(SETTLING, 0)]);
+        let end = AttemptEnd::Success(Payload::null());
+        driven.tell(ConsumerInput::Ran {
+            attempt: AttemptId(0),
+            end,
+        });
+        driven.read(vec![delivery(RUNNING, 0), delivery(BEGINNING, 1)]);
+        driven.consumer.renew(&mut driven.desk);
+        driven.consumer.reading = Reading::Watching {
+            session: SessionId(4),
+            aborted: false,
+        };
+        driven
+    }
+
+    fn error() -> Self {
+        let mut driven = Self::active();
+        driven.tell(ConsumerInput::ReadFailed(error()));
+        driven
+    }
+
+    fn stopping() -> Self {
+        let mut driven = Self::active();
+        driven.tell(stop(Some(OWN), 30));
+        driven
+    }
+
+    fn stopped() -> Self {
+        let mut driven = Self::starting();
+        driven.tell(ConsumerInput::Registered { epoch: OWN });
+        driven.tell(stop(Some(OWN), 30));
+        driven.tell(ConsumerInput::Deregistered);
+        driven
+    }
+}
+
+fn delivery(entry: EntryId, takeovers: u32) -> Delivered {
+    Delivered::Call(Delivery {
+        entry,
+        call: CallId::new(format!("call-{entry}")).unwrap(),
+        input: Payload::null(),
+        attempt: 1,
+        takeovers,
+        remaining: Duration::from_secs(300),
+        traceparent: None,
+        older_peer: false,
+    })
+}
+
+fn error() -> TransportError {
+    TransportError::not_applied(ErrorKind::NoGroup, "")
+}
+
+fn stop(epoch: Option<Epoch>, drain_s: u64) -> ConsumerInput {
+    let (drain, cause) = (Duration::from_secs(drain_s), StopCause::Asked);
+    ConsumerInput::Stop {
+        epoch,
+        drain,
+        cause,
+    }
+}
+
+fn inputs() -> Vec<ConsumerInput> {
+    use ConsumerInput as In;
+    let begun = Beginning::Begun {
+        attempt: 2,
+        remaining: Duration::from_secs(9),
+    };
+    let success = || AttemptEnd::Success(Payload::null());
+    vec![
+        In::Registered { epoch: OWN },
+        In::RegisterRefused(error()),
+        In::Deregistered,
+        In::Delivered(vec![delivery(STRANGE, 0)]),
+        In::ReadEmpty { last: None },
+        In::ReadFailed(error()),
+        In::Adopted(vec![delivery(STRANGE, 0)]),
+        In::Began {
+            entry: BEGINNING,
+            beginning: begun,
+        },
+        In::Began {
+            entry: STRANGE,
+            beginning: begun,
+        },
+        In::Ran {
+            attempt: AttemptId(1),
+            end: success(),
+        },
+        In::Ran {
+            attempt: AttemptId(99),
+            end: success(),
+        },
+        In::AttemptDue {
+            attempt: AttemptId(1),
+        },
+        In::AttemptDue {
+            attempt: AttemptId(99),
+        },
+        In::Settled {
+            entry: SETTLING,
+            settlement: Settlement::Done,
+        },
+        In::Settled {
+            entry: STRANGE,
+            settlement: Settlement::Done,
+        },
+        In::SettleRefused {
+            entry: SETTLING,
+            error: error(),
+        },
+        In::SettleRefused {
+            entry: STRANGE,
+            error: error(),
+        },
+        In::Renewed { lost: vec![] },
+        In::Pulsed { pending: vec![] },
+        In::Removed,
+        stop(None, 1),
+        stop(Some(OWN), 1),
+        stop(Some(OWN), 60),
+        stop(Some(OTHER), 1),
+        In::DrainOver,
+        In::BackoffOver,
+    ]
+}
+
+/// How the table names an input. No wildcard: a new input has to be added here and to [`inputs`].
+fn name(input: &ConsumerInput) -> String {
+    let held = |entry: EntryId| {
+        if entry == STRANGE {
+            "a strange entry"
+        } else {
+            "a held entry"
+        }
+    };
+    let known = |attempt: AttemptId| {
+        if attempt.0 == 99 {
+            "a strange one"
+        } else {
+            "its own"
+        }
+    };
+    match input {
+        ConsumerInput::Registered { .. } => "registered".into(),
+        ConsumerInput::RegisterRefused(_) => "register refused".into(),
+        ConsumerInput::Deregistered => "deregistered".into(),
+        ConsumerInput::Delivered(_) => "delivered".into(),
+        ConsumerInput::ReadEmpty { .. } => "read empty".into(),
+        ConsumerInput::ReadFailed(_) => "read failed".into(),
+        ConsumerInput::Adopted(_) => "adopted".into(),
+        ConsumerInput::Began { entry, .. } => format!("began {}", held(*entry)),
+        ConsumerInput::Ran { attempt, .. } => format!("ran {}", known(*attempt)),
+        ConsumerInput::AttemptDue { attempt } => format!("attempt due, {}", known(*attempt)),
+        ConsumerInput::Settled { entry, .. } => format!("settled {}", held(*entry)),
+        ConsumerInput::SettleRefused { entry, .. } => format!("settle refused, {}", held(*entry)),
+        ConsumerInput::Renewed { .. } => "renewed".into(),
+        ConsumerInput::Pulsed { .. } => "pulsed".into(),
+        ConsumerInput::Removed => "removed".into(),
+        ConsumerInput::Stop { epoch: None, .. } => "stop, whatever its epoch".into(),
+        ConsumerInput::Stop {
+            epoch: Some(OTHER), ..
+        } => "stop, another epoch".into(),
+        ConsumerInput::Stop { drain, .. } => format!("stop, its epoch, drain {drain:?}"),
+        ConsumerInput::DrainOver => "drain over".into(),
+        ConsumerInput::BackoffOver => "backoff over".into(),
+    }
+}
+
+fn states() -> [(&'static str, fn() -> Driven); 5] {
+    [
+        ("starting", Driven::starting),
+        ("active", Driven::active),
+        ("error", Driven::error),
+        ("stopping", Driven::stopping),
+        ("stopped", Driven::stopped),
+    ]
+}
+
+#[test]
+fn every_cell_is_handled_or_ignored_with_a_reason() {
+    let mut table = String::new();
+    for (state, reach) in states() {
+        table.push_str(state);
+        table.push('\n');
+        for input in inputs() {
+            let mut driven = reach();
+            assert_eq!(driven.consumer.phase.status().as_str(), state);
+            let disposition = driven.tell(input.clone());
+            let after = driven.consumer.phase.status().as_str();
+            let change = if after == state {
+                String::new()
+            } else {
+                format!(" → {after}")
+            };
+            table.push_str(&format!("    {:34} {disposition}{change}\n", name(&input)));
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn only_a_stop_or_a_fence_leads_out_of_the_loop() {
+    for (state, reach) in states().into_iter().take(3) {
+        for input in inputs() {
+            let ends = matches!(
+                &input,
+                ConsumerInput::Removed
+                    | ConsumerInput::Stop {
+                        epoch: None | Some(OWN),
+                        ..
+                    }
+            );
+            let mut driven = reach();
+            driven.tell(input.clone());
+            let left = matches!(
+                driven.consumer.phase,
+                Phase::Stopping(_) | Phase::Stopped(_)
+            );
+            assert!(
+                !left || ends,
+                "{} led {state} out of the loop",
+                name(&input)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_repeated_stop_may_only_hasten_the_end() {
+    let mut driven = Driven::stopping();
+    assert_ne!(driven.tell(stop(Some(OWN), 60)), Disposition::Handled);
+    assert_eq!(driven.tell(stop(Some(OWN), 5)), Disposition::Handled);
+    let drain = driven
+        .desk
+        .timers
+        .at(crate::timer::Timer::Drain(driven.consumer.key));
+    assert_eq!(drain, Some(Time::from_millis(5_000)));
+}
