@@ -60,11 +60,7 @@ impl Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} {} (attempt {})",
-            self.id, self.function, self.call, self.attempt
-        )
+        write!(f, "{} of {} {} (attempt {})", self.id, self.function, self.call, self.attempt)
     }
 }
 
@@ -101,9 +97,7 @@ impl fmt::Display for AttemptEnd {
         match self {
             Self::Success(result) => write!(f, "success ({result})"),
             Self::Error(_) => f.write_str("error"),
-            Self::Retry {
-                after: Some(after), ..
-            } => write!(f, "retry after {after:?}"),
+            Self::Retry { after: Some(after), .. } => write!(f, "retry after {after:?}"),
             Self::Retry { after: None, .. } => f.write_str("retry"),
             Self::Panic(_) => f.write_str("panic"),
             Self::Deferred { lease } => write!(f, "deferred for {lease:?}"),

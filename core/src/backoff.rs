@@ -20,11 +20,7 @@ pub struct ConnectionBackoff {
 
 impl Default for ConnectionBackoff {
     fn default() -> Self {
-        Self {
-            step: Duration::from_millis(100),
-            most: Duration::from_secs(3),
-            jitter_percent: 25,
-        }
+        Self { step: Duration::from_millis(100), most: Duration::from_secs(3), jitter_percent: 25 }
     }
 }
 
@@ -50,10 +46,7 @@ pub struct CallBackoff {
 
 impl Default for CallBackoff {
     fn default() -> Self {
-        Self {
-            base: Duration::from_millis(200),
-            most: Duration::from_secs(10),
-        }
+        Self { base: Duration::from_millis(200), most: Duration::from_secs(10) }
     }
 }
 
@@ -102,20 +95,14 @@ mod tests {
 
     #[test]
     fn without_jitter_a_connection_waits_the_whole_delay() {
-        let backoff = ConnectionBackoff {
-            jitter_percent: 0,
-            ..ConnectionBackoff::default()
-        };
+        let backoff = ConnectionBackoff { jitter_percent: 0, ..ConnectionBackoff::default() };
         let delays = [1, 2, 3, 40].map(|retries| backoff.delay(retries, &mut stream()).as_millis());
         assert_eq!(delays, [100, 200, 300, 3_000]);
     }
 
     #[test]
     fn no_jitter_setting_makes_a_wait_negative() {
-        let backoff = ConnectionBackoff {
-            jitter_percent: 255,
-            ..ConnectionBackoff::default()
-        };
+        let backoff = ConnectionBackoff { jitter_percent: 255, ..ConnectionBackoff::default() };
         let mut jitter = stream();
         let shortest = (0..1_000).map(|_| backoff.delay(30, &mut jitter)).min();
         assert!(shortest < Some(Duration::from_millis(100)));
@@ -126,9 +113,8 @@ mod tests {
         let check = |failed, bound_ms| {
             let bound = Duration::from_millis(bound_ms);
             let mut jitter = stream();
-            let delays: Vec<Duration> = (0..1_000)
-                .map(|_| CallBackoff::default().delay(failed, &mut jitter))
-                .collect();
+            let delays: Vec<Duration> =
+                (0..1_000).map(|_| CallBackoff::default().delay(failed, &mut jitter)).collect();
             let (least, most) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
             assert!(*most <= bound, "{most:?} after {failed} failures");
             assert!(*most > bound * 9 / 10, "{most:?} after {failed} failures");

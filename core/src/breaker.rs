@@ -231,10 +231,7 @@ impl Breaker {
             }
         }
         self.next_id += 1;
-        Ok(Permit {
-            generation: self.generation,
-            id,
-        })
+        Ok(Permit { generation: self.generation, id })
     }
 
     /// Asks for a step within an operation that holds a permit already. While the generation lasts the
@@ -337,9 +334,7 @@ impl Breaker {
     /// [`Breaker::force_open`]. Results are counted still.
     pub fn force_closed(&mut self, now: Time) {
         self.advance(now);
-        self.enter(Phase::ForcedClosed {
-            outstanding: Outstanding::default(),
-        });
+        self.enter(Phase::ForcedClosed { outstanding: Outstanding::default() });
     }
 
     /// Closed, with nothing remembered but the counters, and no longer forced.
@@ -362,9 +357,9 @@ impl Breaker {
     pub fn retry_after(&self, now: Time) -> Duration {
         match &self.phase {
             Phase::Open { until, .. } => until.since(now),
-            Phase::HalfOpen { trials, .. } if !trials.has_room(self.config.trials()) => trials
-                .next_lease_end()
-                .map_or(Duration::ZERO, |end| end.since(now)),
+            Phase::HalfOpen { trials, .. } if !trials.has_room(self.config.trials()) => {
+                trials.next_lease_end().map_or(Duration::ZERO, |end| end.since(now))
+            }
             Phase::ForcedOpen => self.config.recovery_timeout,
             Phase::HalfOpen { .. } | Phase::Closed { .. } | Phase::ForcedClosed { .. } => {
                 Duration::ZERO
@@ -412,10 +407,7 @@ impl Breaker {
     pub fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
         self.phase.state().hash(&mut into);
         match &self.phase {
-            Phase::Closed {
-                outstanding,
-                window,
-            } => {
+            Phase::Closed { outstanding, window } => {
                 outstanding.len().hash(&mut into);
                 window.fingerprint(now, &self.config, into);
             }
@@ -435,22 +427,13 @@ impl Breaker {
 
     fn open(&mut self, now: Time, timeout: Duration) {
         let percent = u32::from(self.config.recovery_jitter_percent.min(100));
-        let shortened = if percent == 0 {
-            Duration::ZERO
-        } else {
-            self.jitter.up_to(timeout / 100 * percent)
-        };
-        self.enter(Phase::Open {
-            until: now + timeout.saturating_sub(shortened),
-            timeout,
-        });
+        let shortened =
+            if percent == 0 { Duration::ZERO } else { self.jitter.up_to(timeout / 100 * percent) };
+        self.enter(Phase::Open { until: now + timeout.saturating_sub(shortened), timeout });
     }
 
     fn half_open(&mut self, timeout: Duration) {
-        self.enter(Phase::HalfOpen {
-            trials: Trials::default(),
-            timeout,
-        });
+        self.enter(Phase::HalfOpen { trials: Trials::default(), timeout });
     }
 
     fn close(&mut self) {

@@ -138,10 +138,7 @@ impl Failure {
     pub fn new(kind: FailureKind, message: impl AsRef<str>) -> Self {
         let message = message.as_ref();
         let end = message.floor_char_boundary(FAILURE_MESSAGE_MAX_BYTES);
-        Self {
-            kind,
-            message: message[..end].into(),
-        }
+        Self { kind, message: message[..end].into() }
     }
 }
 
@@ -414,9 +411,7 @@ impl fmt::Display for CallState {
                     Place::Queued => "queued".to_owned(),
                     Place::Pending(consumer) => format!("pending at {consumer}"),
                     Place::Parked { deferred: true, .. } => "deferred".to_owned(),
-                    Place::Parked {
-                        deferred: false, ..
-                    } => "parked".to_owned(),
+                    Place::Parked { deferred: false, .. } => "parked".to_owned(),
                     Place::Missing => "missing".to_owned(),
                 };
                 write!(f, "open, {place}, attempt {attempt}")
@@ -439,10 +434,7 @@ mod tests {
         let payload = Payload::parse(r#"{"password":"hunter2"}"#).unwrap();
         assert_eq!(format!("{payload} {payload:?}"), "22 B Payload(22 B)");
         let error = Payload::parse(r#"{"password":hunter2}"#).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "not JSON at line 1, column 13: syntax error"
-        );
+        assert_eq!(error.to_string(), "not JSON at line 1, column 13: syntax error");
     }
 
     #[test]

@@ -299,36 +299,20 @@ impl fmt::Display for Command {
         match self {
             Self::Serve { definition, .. } => write!(f, "serve {}", definition.function),
             Self::Retire { function, drain } => write!(f, "retire {function} within {drain:?}"),
-            Self::Stop {
-                consumer,
-                epoch,
-                drain,
-            } => {
+            Self::Stop { consumer, epoch, drain } => {
                 write!(f, "stop {consumer} {epoch} within {drain:?}")
             }
             Self::Submit { ticket, request } => write!(f, "{ticket} submit {}", request.function),
             Self::Call { ticket, request } => {
                 write!(f, "{ticket} call {}", request.function)?;
-                request
-                    .call
-                    .iter()
-                    .try_for_each(|call| write!(f, " {call}"))
+                request.call.iter().try_for_each(|call| write!(f, " {call}"))
             }
-            Self::Await {
-                ticket,
-                function,
-                call,
-                ..
-            } => {
+            Self::Await { ticket, function, call, .. } => {
                 write!(f, "{ticket} await {function} {call}")
             }
             Self::Abandon { ticket } => write!(f, "{ticket} abandon"),
             Self::Cancel { ticket, call, .. } => write!(f, "{ticket} cancel {call}"),
-            Self::Publish {
-                ticket,
-                token,
-                publication,
-            } => {
+            Self::Publish { ticket, token, publication } => {
                 let verb = match publication {
                     Publication::Complete(_) => "complete",
                     Publication::Fail(_) => "fail",
@@ -347,11 +331,7 @@ impl fmt::Display for Command {
                 }
                 Query::Describe(function) => write!(f, "{ticket} describe {function}"),
                 Query::Discover(scope) => {
-                    write!(
-                        f,
-                        "{ticket} discover {}",
-                        scope.as_deref().unwrap_or("every scope")
-                    )
+                    write!(f, "{ticket} discover {}", scope.as_deref().unwrap_or("every scope"))
                 }
                 Query::DeadLetters { function, .. } => {
                     write!(f, "{ticket} dead letters of {function}")

@@ -97,17 +97,11 @@ pub struct ParameterProblem {
 
 impl ParameterProblem {
     fn of(parameter: &Parameter, problem: String) -> Self {
-        Self {
-            parameter: Some(parameter.name.clone()),
-            problem,
-        }
+        Self { parameter: Some(parameter.name.clone()), problem }
     }
 
     fn of_the_whole(problem: String) -> Self {
-        Self {
-            parameter: None,
-            problem,
-        }
+        Self { parameter: None, problem }
     }
 }
 
@@ -162,10 +156,8 @@ impl Definition {
                     "parameter number {place} has no name"
                 )));
             } else if !names.insert(&parameter.name) {
-                problems.push(ParameterProblem::of(
-                    parameter,
-                    "is defined more than once".to_owned(),
-                ));
+                problems
+                    .push(ParameterProblem::of(parameter, "is defined more than once".to_owned()));
             }
             if let Some(default) = &parameter.default_value
                 && ParameterType::of_value(default) != Some(parameter.kind)
@@ -178,11 +170,7 @@ impl Definition {
                 problems.push(ParameterProblem::of(parameter, problem));
             }
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Checks an input against the parameters and fills in defaults.
@@ -203,10 +191,8 @@ impl Definition {
         let mut problems = Vec::new();
         let mut edits = Edits::default();
         for parameter in &self.parameters {
-            let mut given = members
-                .iter()
-                .filter(|(name, _)| *name == parameter.name)
-                .map(|(_, value)| *value);
+            let mut given =
+                members.iter().filter(|(name, _)| *name == parameter.name).map(|(_, value)| *value);
             let problem = match (given.next(), given.next()) {
                 (None, _) => check_missing(parameter, &mut edits),
                 (Some(value), None) => check_given(parameter, value, &mut edits),
@@ -289,10 +275,7 @@ impl Edits<'_> {
             edited.push_str(&default.to_string());
             copied = start + value.get().len();
         }
-        debug_assert!(
-            text.ends_with('}'),
-            "the text of an object ends with its brace"
-        );
+        debug_assert!(text.ends_with('}'), "the text of an object ends with its brace");
         edited.push_str(&text[copied..text.len() - 1]);
         let mut first = bare;
         for (name, default) in &self.added {
@@ -312,20 +295,15 @@ impl Edits<'_> {
 /// Where a value that was borrowed from the text begins in it.
 fn place(text: &str, value: &RawValue) -> usize {
     let start = value.get().as_ptr().addr() - text.as_ptr().addr();
-    debug_assert!(
-        start + value.get().len() < text.len(),
-        "not borrowed from the text"
-    );
+    debug_assert!(start + value.get().len() < text.len(), "not borrowed from the text");
     start
 }
 
 /// The members of an object in their order, values as the text they are.
 fn members(text: &str) -> Result<Vec<(String, &RawValue)>, Vec<ParameterProblem>> {
     if !text.starts_with('{') && !text.is_empty() {
-        let problem = format!(
-            "the input must be an object, got {}",
-            Shown(ParameterType::of(text))
-        );
+        let problem =
+            format!("the input must be an object, got {}", Shown(ParameterType::of(text)));
         return Err(vec![ParameterProblem::of_the_whole(problem)]);
     }
     match serde_json::from_str::<Members<'_>>(text) {

@@ -34,9 +34,7 @@ impl Entropy {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
-        let mut stream = Stream {
-            state: self.seed ^ hash,
-        };
+        let mut stream = Stream { state: self.seed ^ hash };
         stream.next_u64();
         stream
     }
@@ -91,10 +89,7 @@ mod tests {
         let mut untouched = entropy.stream("jitter");
         entropy.stream("call-ids").next_u64();
         assert_eq!(untouched.next_u64(), entropy.stream("jitter").next_u64());
-        assert_ne!(
-            entropy.stream("a").next_u64(),
-            entropy.stream("b").next_u64()
-        );
+        assert_ne!(entropy.stream("a").next_u64(), entropy.stream("b").next_u64());
     }
 
     #[test]

@@ -151,11 +151,7 @@ pub enum CallError {
 }
 
 fn list(problems: &[ParameterProblem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A good answer to a request of the host.
@@ -203,10 +199,7 @@ impl fmt::Display for Answer {
             Self::Definition(definition) => write!(f, "definition: {}", definition.is_some()),
             Self::Definitions(definitions) => write!(f, "{} definitions", definitions.len()),
             Self::Letters(letters) => write!(f, "{} letters", letters.len()),
-            Self::Recovered {
-                created,
-                taken_over,
-            } => {
+            Self::Recovered { created, taken_over } => {
                 write!(f, "recovered, created: {created}, {taken_over} taken over")
             }
         }
@@ -333,21 +326,9 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answer {
-                ticket,
-                answer: Ok(answer),
-            } => write!(f, "{ticket} {answer}"),
-            Self::Answer {
-                ticket,
-                answer: Err(error),
-            } => write!(f, "{ticket} refused: {error}"),
-            Self::Consumer {
-                consumer,
-                epoch,
-                status,
-                cause,
-                ..
-            } => {
+            Self::Answer { ticket, answer: Ok(answer) } => write!(f, "{ticket} {answer}"),
+            Self::Answer { ticket, answer: Err(error) } => write!(f, "{ticket} refused: {error}"),
+            Self::Consumer { consumer, epoch, status, cause, .. } => {
                 write!(f, "consumer {consumer}")?;
                 epoch.iter().try_for_each(|epoch| write!(f, " {epoch}"))?;
                 write!(f, " is {status}")?;
@@ -356,21 +337,11 @@ impl fmt::Display for Event {
             Self::Link { link, state } => write!(f, "link {link} is {state}"),
             Self::Breaker { from, to } => write!(f, "breaker {from} to {to}"),
             Self::StoreRestarted { run_id } => write!(f, "store restarted as {run_id}"),
-            Self::TakenOver {
-                consumer, entries, ..
-            } => {
+            Self::TakenOver { consumer, entries, .. } => {
                 write!(f, "{entries} calls taken over from {consumer}")
             }
-            Self::Settled {
-                call,
-                outcome: Some(kind),
-                ..
-            } => write!(f, "{call} settled: {kind}"),
-            Self::Settled {
-                call,
-                outcome: None,
-                ..
-            } => write!(f, "{call} moved on"),
+            Self::Settled { call, outcome: Some(kind), .. } => write!(f, "{call} settled: {kind}"),
+            Self::Settled { call, outcome: None, .. } => write!(f, "{call} moved on"),
             Self::ShutDown => f.write_str("shut down"),
         }
     }

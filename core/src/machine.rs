@@ -196,11 +196,7 @@ impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected(Ok(connected)) => {
-                write!(
-                    f,
-                    "connected as {} to {}",
-                    connected.session, connected.run_id
-                )
+                write!(f, "connected as {} to {}", connected.session, connected.run_id)
             }
             Self::Executed(Ok(results)) => {
                 results.iter().enumerate().try_for_each(|(index, result)| {
@@ -225,14 +221,10 @@ impl fmt::Display for Output {
         match self {
             Self::Effect { id, effect } => write!(f, "{id} {effect}"),
             Self::Event(event) => write!(f, "event: {event}"),
-            Self::Wait {
-                until: Some(until),
-                reason,
-            } => write!(f, "wait until {until} for {reason}"),
-            Self::Wait {
-                until: None,
-                reason,
-            } => write!(f, "wait: {reason}"),
+            Self::Wait { until: Some(until), reason } => {
+                write!(f, "wait until {until} for {reason}")
+            }
+            Self::Wait { until: None, reason } => write!(f, "wait: {reason}"),
         }
     }
 }
@@ -256,11 +248,7 @@ impl fmt::Display for Effect {
                 write!(f, "execute on {session} ({lane}):")?;
                 ops.iter().try_for_each(|op| write!(f, " [{op}]"))
             }
-            Self::Watch {
-                session,
-                interest,
-                block,
-            } => {
+            Self::Watch { session, interest, block } => {
                 write!(f, "watch on {session} for {interest}, {block:?}")
             }
             Self::Abort(session) => write!(f, "abort the watch on {session}"),

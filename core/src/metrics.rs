@@ -33,7 +33,7 @@ impl LatencyHistogram {
         let micros = u64::try_from(latency.as_micros())
             .unwrap_or(u64::MAX)
             .clamp(LATENCY_MIN_US, LATENCY_MAX_US);
-        let recorded = self.0.get_or_insert_with(Recorded::nothing);
+        let recorded = self.0.get_or_insert_with(|| Box::new(Recorded::nothing()));
         recorded.histogram.saturating_record(micros);
         recorded.sum_us = recorded.sum_us.saturating_add(micros);
     }
@@ -43,7 +43,7 @@ impl LatencyHistogram {
         let Some(theirs) = &other.0 else {
             return;
         };
-        let mine = self.0.get_or_insert_with(Recorded::nothing);
+        let mine = self.0.get_or_insert_with(|| Box::new(Recorded::nothing()));
         let merged = mine.histogram.add(&theirs.histogram);
         debug_assert!(merged.is_ok(), "both have the same bounds");
         mine.sum_us = mine.sum_us.saturating_add(theirs.sum_us);
@@ -69,13 +69,10 @@ impl LatencyHistogram {
 }
 
 impl Recorded {
-    fn nothing() -> Box<Self> {
+    fn nothing() -> Self {
         let histogram = Histogram::new_with_bounds(LATENCY_MIN_US, LATENCY_MAX_US, LATENCY_DIGITS)
             .expect("constant bounds of a histogram are valid");
-        Box::new(Self {
-            histogram,
-            sum_us: 0,
-        })
+        Self { histogram, sum_us: 0 }
     }
 }
 
@@ -223,10 +220,7 @@ mod tests {
 
     /// Within the 1 % that two digits leave.
     fn check_near(value: u64, expect: u64) {
-        assert!(
-            value.abs_diff(expect) * 100 <= expect,
-            "{value} is not {expect}"
-        );
+        assert!(value.abs_diff(expect) * 100 <= expect, "{value} is not {expect}");
     }
 
     #[test]
@@ -273,11 +267,8 @@ mod tests {
 
     #[test]
     fn the_summary_of_a_function_is_readable_json() {
-        let mut metrics = FunctionMetrics {
-            delivered: 3,
-            retried: 1,
-            ..FunctionMetrics::default()
-        };
+        let mut metrics =
+            FunctionMetrics { delivered: 3, retried: 1, ..FunctionMetrics::default() };
         metrics.handler_latency.record(Duration::from_millis(2));
         insta::assert_snapshot!(serde_json::to_string_pretty(&metrics.report()).unwrap());
     }

@@ -63,11 +63,7 @@ pub enum NameError {
 fn check_text(what: &str, text: &str, most: usize) -> Result<(), NameError> {
     match text.len() {
         0 => Err(NameError::Empty { what: what.into() }),
-        bytes if bytes > most => Err(NameError::TooLong {
-            what: what.into(),
-            bytes,
-            most,
-        }),
+        bytes if bytes > most => Err(NameError::TooLong { what: what.into(), bytes, most }),
         _ => Ok(()),
     }
 }
@@ -83,9 +79,7 @@ impl FunctionId {
         check_text("function name", name, NAME_MAX_BYTES)?;
         check_text("scope", scope, NAME_MAX_BYTES)?;
         if scope.contains(':') {
-            return Err(NameError::ColonInScope {
-                scope: scope.into(),
-            });
+            return Err(NameError::ColonInScope { scope: scope.into() });
         }
         Ok(Self(format!("{name}:{scope}").into()))
     }
@@ -106,9 +100,7 @@ impl FunctionId {
     }
 
     fn split(&self) -> (&str, &str) {
-        self.0
-            .rsplit_once(':')
-            .expect("a FunctionId holds a colon by construction")
+        self.0.rsplit_once(':').expect("a FunctionId holds a colon by construction")
     }
 }
 
@@ -116,9 +108,8 @@ impl FromStr for FunctionId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (name, scope) = text
-            .rsplit_once(':')
-            .ok_or_else(|| NameError::NoScope { text: text.into() })?;
+        let (name, scope) =
+            text.rsplit_once(':').ok_or_else(|| NameError::NoScope { text: text.into() })?;
         Self::new(name, scope)
     }
 }
@@ -276,12 +267,7 @@ impl FromStr for EntryId {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         text.split_once('-')
-            .and_then(|(ms, seq)| {
-                Some(Self {
-                    ms: ms.parse().ok()?,
-                    seq: seq.parse().ok()?,
-                })
-            })
+            .and_then(|(ms, seq)| Some(Self { ms: ms.parse().ok()?, seq: seq.parse().ok()? }))
             .ok_or_else(|| NameError::Malformed {
                 what: "entry id".into(),
                 text: text.into(),
@@ -325,16 +311,8 @@ mod tests {
             "a:b",
             "error: scope `a:b` contains `:`; a scope may hold any character but a colon",
         );
-        check(
-            "",
-            "global",
-            "error: function name is empty; give it at least one character",
-        );
-        check(
-            "x",
-            "",
-            "error: scope is empty; give it at least one character",
-        );
+        check("", "global", "error: function name is empty; give it at least one character");
+        check("x", "", "error: scope is empty; give it at least one character");
         check(
             &"n".repeat(257),
             "g",

@@ -131,13 +131,8 @@ pub enum ConsumerStatus {
 
 impl ConsumerStatus {
     /// Every status, in the order of a life.
-    pub const ALL: [Self; 5] = [
-        Self::Starting,
-        Self::Active,
-        Self::Stopping,
-        Self::Stopped,
-        Self::Error,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Starting, Self::Active, Self::Stopping, Self::Stopped, Self::Error];
 
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -689,14 +684,8 @@ pub enum Lane {
 
 impl Lane {
     /// Every lane, in the order in which they are served.
-    pub const ALL: [Self; 6] = [
-        Self::Settle,
-        Self::Renew,
-        Self::Fetch,
-        Self::Control,
-        Self::Submit,
-        Self::Probe,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Settle, Self::Renew, Self::Fetch, Self::Control, Self::Submit, Self::Probe];
 }
 
 impl fmt::Display for Lane {
@@ -778,18 +767,11 @@ impl Op {
         FRAME
             + match self {
                 Self::Submit(submission) => submission.input.bytes(),
-                Self::Decide {
-                    verdict: Verdict::Complete { result, .. },
-                    ..
-                } => result.bytes(),
-                Self::Decide {
-                    verdict: Verdict::Fail { failure, .. },
-                    ..
+                Self::Decide { verdict: Verdict::Complete { result, .. }, .. } => result.bytes(),
+                Self::Decide { verdict: Verdict::Fail { failure, .. }, .. }
+                | Self::Decide { verdict: Verdict::DeadLetter { failure, .. }, .. } => {
+                    failure.message.len()
                 }
-                | Self::Decide {
-                    verdict: Verdict::DeadLetter { failure, .. },
-                    ..
-                } => failure.message.len(),
                 Self::Renew { entries, .. } => entries.len() * 64,
                 Self::Beat { pulses, .. } => pulses.len() * 256,
                 Self::Survey { functions } => functions.len() * 64,
@@ -814,9 +796,7 @@ impl fmt::Display for Op {
                 Verdict::Cancel => write!(f, "cancel {call}"),
                 Verdict::Expire => write!(f, "expire {call}"),
             },
-            Self::Move {
-                call, lease, to, ..
-            } => match to {
+            Self::Move { call, lease, to, .. } => match to {
                 Destination::Release => write!(f, "release {call} {lease}"),
                 Destination::Retry { delay } => write!(f, "retry {call} {lease} after {delay:?}"),
                 Destination::Defer { lease: hold, .. } => {
@@ -826,27 +806,17 @@ impl fmt::Display for Op {
             Self::Reject { lease, reason, .. } => write!(f, "reject {lease}: {reason}"),
             Self::Touch { token, lease } => write!(f, "touch {} for {lease:?}", token.call),
             Self::Acknowledge { function, call } => write!(f, "acknowledge {function} {call}"),
-            Self::Renew {
-                consumer, entries, ..
-            } => {
+            Self::Renew { consumer, entries, .. } => {
                 write!(f, "renew {consumer} {} entries", entries.len())
             }
-            Self::Fetch {
-                consumer, count, ..
-            } => write!(f, "fetch {consumer} up to {count}"),
-            Self::Reread {
-                consumer, entries, ..
-            } => {
+            Self::Fetch { consumer, count, .. } => write!(f, "fetch {consumer} up to {count}"),
+            Self::Reread { consumer, entries, .. } => {
                 write!(f, "reread {consumer} {} entries", entries.len())
             }
             Self::Register { consumer, .. } => write!(f, "register {consumer}"),
             Self::Beat { node, pulses, .. } => write!(f, "beat {node} {} consumers", pulses.len()),
-            Self::Deregister {
-                consumer, epoch, ..
-            } => write!(f, "deregister {consumer} {epoch}"),
-            Self::Remove {
-                consumer, epoch, ..
-            } => write!(f, "remove {consumer} {epoch}"),
+            Self::Deregister { consumer, epoch, .. } => write!(f, "deregister {consumer} {epoch}"),
+            Self::Remove { consumer, epoch, .. } => write!(f, "remove {consumer} {epoch}"),
             Self::Survey { functions } => write!(f, "survey {} functions", functions.len()),
             Self::Sweep { function, .. } => write!(f, "sweep {function}"),
             Self::Ensure { function } => write!(f, "ensure {function}"),
@@ -898,10 +868,7 @@ impl fmt::Display for Reply {
             }
             Self::Registered { epoch } => write!(f, "registered {epoch}"),
             Self::Beaten(answers) => {
-                let removed = answers
-                    .iter()
-                    .filter(|a| **a == PulseAnswer::Removed)
-                    .count();
+                let removed = answers.iter().filter(|a| **a == PulseAnswer::Removed).count();
                 write!(f, "beaten, {removed} removed")
             }
             Self::Deregistered { released } => write!(f, "deregistered, {released} released"),

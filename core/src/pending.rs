@@ -64,11 +64,7 @@ pub enum WaitsFor {
 
 impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} waits for {} since {}",
-            self.matter, self.waits_for, self.since
-        )
+        write!(f, "{} waits for {} since {}", self.matter, self.waits_for, self.since)
     }
 }
 

@@ -125,10 +125,7 @@ macro_rules! reachable {
 macro_rules! probe {
     ($sink:expr, $kind:ident, $condition:expr, $name:literal) => {
         if $crate::probe::Sink::enabled(&$sink) {
-            let probe = $crate::probe::Probe {
-                kind: $crate::probe::ProbeKind::$kind,
-                name: $name,
-            };
+            let probe = $crate::probe::Probe { kind: $crate::probe::ProbeKind::$kind, name: $name };
             $crate::probe::Sink::record(&$sink, probe, $condition);
         }
     };
@@ -152,10 +149,7 @@ mod tests {
             .collect();
         assert_eq!(
             tallies,
-            [
-                "sometimes: the last one came: 1 of 3",
-                "reachable: the loop ran: 3 of 3"
-            ]
+            ["sometimes: the last one came: 1 of 3", "reachable: the loop ran: 3 of 3"]
         );
     }
 

@@ -97,10 +97,7 @@ mod tests {
 
     #[test]
     fn a_deadline_too_far_to_count_saturates() {
-        assert_eq!(
-            Time::from_micros(1) + Duration::MAX,
-            Time::from_micros(u64::MAX)
-        );
+        assert_eq!(Time::from_micros(1) + Duration::MAX, Time::from_micros(u64::MAX));
         assert_eq!(StoreTime::from_millis(u64::MAX).as_micros(), u64::MAX);
     }
 

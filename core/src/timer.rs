@@ -112,10 +112,7 @@ impl Timers {
     pub fn disarm(&mut self, timer: Timer) {
         if let Some(at) = self.by_key.remove(&timer) {
             let was_there = self.by_time.remove(&(at, timer));
-            debug_assert!(
-                was_there,
-                "{timer} stands under its key and not under its time"
-            );
+            debug_assert!(was_there, "{timer} stands under its key and not under its time");
         }
     }
 

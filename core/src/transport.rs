@@ -84,9 +84,7 @@ pub enum Interest {
 impl fmt::Display for Interest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Deliveries {
-                consumer, count, ..
-            } => {
+            Self::Deliveries { consumer, count, .. } => {
                 write!(f, "deliveries to {consumer} up to {count}")
             }
             Self::Arrivals { after } => write!(f, "arrivals at {} functions", after.len()),
@@ -120,21 +118,15 @@ impl fmt::Display for Wake {
             Self::Nothing => f.write_str("nothing came"),
             Self::Deliveries(deliveries) => {
                 write!(f, "{} delivered:", deliveries.len())?;
-                deliveries
-                    .iter()
-                    .try_for_each(|delivered| write!(f, " [{delivered}]"))
+                deliveries.iter().try_for_each(|delivered| write!(f, " [{delivered}]"))
             }
             Self::Arrivals(functions) => {
                 f.write_str("arrivals at")?;
-                functions
-                    .iter()
-                    .try_for_each(|function| write!(f, " {function}"))
+                functions.iter().try_for_each(|function| write!(f, " {function}"))
             }
             Self::Replies { records, .. } => {
                 write!(f, "{} replies:", records.len())?;
-                records
-                    .iter()
-                    .try_for_each(|record| write!(f, " [{record}]"))
+                records.iter().try_for_each(|record| write!(f, " [{record}]"))
             }
         }
     }
@@ -261,20 +253,12 @@ pub struct TransportError {
 impl TransportError {
     /// An error of a request that did not take effect.
     pub fn not_applied(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self {
-            applied: Applied::No,
-            kind,
-            detail: detail.into(),
-        }
+        Self { applied: Applied::No, kind, detail: detail.into() }
     }
 
     /// An error of a request that may have taken effect.
     pub fn unknown(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self {
-            applied: Applied::Unknown,
-            kind,
-            detail: detail.into(),
-        }
+        Self { applied: Applied::Unknown, kind, detail: detail.into() }
     }
 }
 

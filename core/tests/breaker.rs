@@ -88,10 +88,7 @@ fn a_share_of_failures_opens_it_once_there_are_enough_calls() {
     let check = |verdicts: &str, expect: BreakerState| {
         let mut breaker = breaker(BreakerConfig {
             failure_threshold: 0,
-            failure_rate: Some(FailureRate {
-                percent: 50,
-                minimum_calls: 6,
-            }),
+            failure_rate: Some(FailureRate { percent: 50, minimum_calls: 6 }),
             ..BreakerConfig::default()
         });
         for verdict in verdicts.chars() {
@@ -118,10 +115,7 @@ fn a_share_of_failures_opens_it_once_there_are_enough_calls() {
 fn the_share_is_of_the_last_period_only() {
     let mut breaker = breaker(BreakerConfig {
         failure_threshold: 0,
-        failure_rate: Some(FailureRate {
-            percent: 50,
-            minimum_calls: 2,
-        }),
+        failure_rate: Some(FailureRate { percent: 50, minimum_calls: 2 }),
         ..BreakerConfig::default()
     });
     for _ in 0..100 {
@@ -213,11 +207,7 @@ fn a_result_of_an_earlier_generation_does_not_count() {
     for permit in &early[6..9] {
         breaker.settle(at(61), *permit, Verdict::Success);
     }
-    assert_eq!(
-        breaker.state(at(61)),
-        BreakerState::HalfOpen,
-        "old successes do not close it"
-    );
+    assert_eq!(breaker.state(at(61)), BreakerState::HalfOpen, "old successes do not close it");
     breaker.settle(at(61), trial, Verdict::Failure);
     assert_eq!(breaker.state(at(61)), BreakerState::Open);
     breaker.settle(at(62), early[9], Verdict::Success);
@@ -313,11 +303,7 @@ fn forced_closed_it_stays_closed_whatever_fails() {
     for _ in 0..5 {
         one(&mut breaker, at(2), Verdict::Failure);
     }
-    assert_eq!(
-        breaker.state(at(2)),
-        BreakerState::Open,
-        "a reset ends the force and starts over"
-    );
+    assert_eq!(breaker.state(at(2)), BreakerState::Open, "a reset ends the force and starts over");
 }
 
 #[test]
@@ -401,10 +387,7 @@ fn jitter_takes_away_up_to_its_share_and_spreads() {
 fn settings_that_make_no_sense_do_not_get_it_stuck() {
     let mut breaker = breaker(BreakerConfig {
         failure_threshold: 1,
-        failure_rate: Some(FailureRate {
-            percent: 0,
-            minimum_calls: 0,
-        }),
+        failure_rate: Some(FailureRate { percent: 0, minimum_calls: 0 }),
         recovery_timeout: Duration::ZERO,
         recovery_growth_percent: 0,
         recovery_timeout_max: Duration::ZERO,

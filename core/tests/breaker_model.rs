@@ -42,13 +42,7 @@ fn micros(duration: Duration) -> u64 {
 
 impl Ledger {
     fn new(config: BreakerConfig) -> Self {
-        Self {
-            config,
-            eras: vec![Era::Closed],
-            operations: Vec::new(),
-            rejected: 0,
-            uncounted: 0,
-        }
+        Self { config, eras: vec![Era::Closed], operations: Vec::new(), rejected: 0, uncounted: 0 }
     }
 
     fn era(&self) -> Era {
@@ -71,16 +65,11 @@ impl Ledger {
     }
 
     fn under_way(&self, now_us: u64) -> usize {
-        self.of_this_era()
-            .filter(|op| op.settled.is_none() && self.leased(op, now_us))
-            .count()
+        self.of_this_era().filter(|op| op.settled.is_none() && self.leased(op, now_us)).count()
     }
 
     fn pass_time(&mut self, now_us: u64) {
-        if let Era::Open {
-            from_us,
-            timeout_us,
-        } = self.era()
+        if let Era::Open { from_us, timeout_us } = self.era()
             && now_us >= from_us + timeout_us
         {
             self.eras.push(Era::HalfOpen { timeout_us });
@@ -170,10 +159,7 @@ impl Ledger {
             })
             .map(|(_, verdict)| verdict)
             .collect();
-        let failed = recent
-            .iter()
-            .filter(|verdict| **verdict == Verdict::Failure)
-            .count();
+        let failed = recent.iter().filter(|verdict| **verdict == Verdict::Failure).count();
         failed > 0
             && recent.len() >= rate.minimum_calls as usize
             && failed * 100 >= usize::from(rate.percent) * recent.len()
@@ -189,10 +175,7 @@ impl Ledger {
 
     fn deadline_us(&self, now_us: u64) -> Option<u64> {
         match self.era() {
-            Era::Open {
-                from_us,
-                timeout_us,
-            } => Some(from_us + timeout_us),
+            Era::Open { from_us, timeout_us } => Some(from_us + timeout_us),
             Era::HalfOpen { .. } => self
                 .of_this_era()
                 .filter(|op| op.settled.is_none() && self.leased(op, now_us))
@@ -259,35 +242,23 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn config() -> impl Strategy<Value = BreakerConfig> {
-    let rate =
-        prop::option::of(
-            (1_u8..=100, 1_u32..8).prop_map(|(percent, minimum_calls)| FailureRate {
-                percent,
-                minimum_calls,
-            }),
-        );
-    (
-        0_u32..5,
-        rate,
-        1_u64..200,
-        100_u32..400,
-        1_u64..300,
-        1_u32..4,
-        1_u64..60,
+    let rate = prop::option::of(
+        (1_u8..=100, 1_u32..8)
+            .prop_map(|(percent, minimum_calls)| FailureRate { percent, minimum_calls }),
+    );
+    (0_u32..5, rate, 1_u64..200, 100_u32..400, 1_u64..300, 1_u32..4, 1_u64..60).prop_map(
+        |(threshold, rate, timeout, growth, period, trials, lease)| BreakerConfig {
+            failure_threshold: threshold,
+            failure_rate: rate,
+            recovery_timeout: Duration::from_micros(timeout),
+            recovery_growth_percent: growth,
+            recovery_timeout_max: Duration::from_micros(timeout * 3),
+            recovery_jitter_percent: 0,
+            monitoring_period: Duration::from_micros(period),
+            half_open_calls: trials,
+            permit_lease: Duration::from_micros(lease),
+        },
     )
-        .prop_map(
-            |(threshold, rate, timeout, growth, period, trials, lease)| BreakerConfig {
-                failure_threshold: threshold,
-                failure_rate: rate,
-                recovery_timeout: Duration::from_micros(timeout),
-                recovery_growth_percent: growth,
-                recovery_timeout_max: Duration::from_micros(timeout * 3),
-                recovery_jitter_percent: 0,
-                monitoring_period: Duration::from_micros(period),
-                half_open_calls: trials,
-                permit_lease: Duration::from_micros(lease),
-            },
-        )
 }
 
 /// Both, side by side.
@@ -364,11 +335,7 @@ impl Pair {
             "a call passes exactly where there is nothing to wait for"
         );
         while let Some((from, to)) = self.breaker.poll_transition() {
-            assert_eq!(
-                self.told.last(),
-                Some(&from),
-                "a change begins where the last ended"
-            );
+            assert_eq!(self.told.last(), Some(&from), "a change begins where the last ended");
             self.told.push(to);
         }
         assert_eq!(self.told, self.ledger.changes());

@@ -105,12 +105,10 @@ const COLUMNS: [Column; 12] = [
         Ok(_) => "passes".to_owned(),
         Err(rejected) => format!("{rejected}"),
     }),
-    ("admit within", |breaker, permit| {
-        match breaker.admit_within(at(60), permit) {
-            Ok(inner) if inner == permit => "shares".to_owned(),
-            Ok(_) => "passes afresh".to_owned(),
-            Err(rejected) => format!("{rejected}"),
-        }
+    ("admit within", |breaker, permit| match breaker.admit_within(at(60), permit) {
+        Ok(inner) if inner == permit => "shares".to_owned(),
+        Ok(_) => "passes afresh".to_owned(),
+        Err(rejected) => format!("{rejected}"),
     }),
     ("success", |breaker, permit| {
         breaker.settle(at(60), permit, Verdict::Success);
@@ -178,12 +176,7 @@ fn every_cell_of_states_and_inputs() {
                 write!(line, ", until {deadline}").unwrap();
             }
             if metrics.uncounted_results > uncounted {
-                write!(
-                    line,
-                    ", {} uncounted",
-                    metrics.uncounted_results - uncounted
-                )
-                .unwrap();
+                write!(line, ", {} uncounted", metrics.uncounted_results - uncounted).unwrap();
             }
             if !answer.is_empty() {
                 write!(line, ": {answer}").unwrap();

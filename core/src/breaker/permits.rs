@@ -54,9 +54,7 @@ impl Outstanding {
 
     pub(super) fn contains(&self, id: u64) -> bool {
         let (index, bit) = self.place(id);
-        index
-            .and_then(|index| self.words.get(index))
-            .is_some_and(|word| word & bit != 0)
+        index.and_then(|index| self.words.get(index)).is_some_and(|word| word & bit != 0)
     }
 
     /// How many are out.
@@ -123,9 +121,7 @@ impl Trials {
     }
 
     pub(super) fn contains(&self, id: u64, now: Time) -> bool {
-        self.under_way
-            .iter()
-            .any(|(trial, end)| *trial == id && *end > now)
+        self.under_way.iter().any(|(trial, end)| *trial == id && *end > now)
     }
 
     pub(super) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {

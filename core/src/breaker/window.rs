@@ -21,9 +21,7 @@ impl Window {
     pub(super) fn new(config: &BreakerConfig) -> Self {
         Self {
             failures: VecDeque::new(),
-            rate: config
-                .failure_rate
-                .map(|_| Box::new(Buckets::new(config.period()))),
+            rate: config.failure_rate.map(|_| Box::new(Buckets::new(config.period()))),
         }
     }
 
@@ -38,19 +36,12 @@ impl Window {
     }
 
     fn record_failure(&mut self, now: Time, config: &BreakerConfig) -> bool {
-        while self
-            .failures
-            .front()
-            .is_some_and(|oldest| now.since(*oldest) >= config.period())
-        {
+        while self.failures.front().is_some_and(|oldest| now.since(*oldest) >= config.period()) {
             self.failures.pop_front();
         }
         self.failures.push_back(now);
         let threshold = config.failure_threshold as usize;
-        debug_assert!(
-            self.failures.len() <= threshold,
-            "more failures than open it"
-        );
+        debug_assert!(self.failures.len() <= threshold, "more failures than open it");
         self.failures.len() >= threshold
     }
 

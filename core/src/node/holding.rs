@@ -38,21 +38,11 @@ pub(crate) struct Holding {
 impl Holding {
     pub(crate) fn new(delivery: Delivery, now: Time) -> Self {
         let deadline = now + delivery.remaining;
-        Self {
-            delivery,
-            stage: Stage::Buffered,
-            deadline,
-            since: now,
-            robbed: false,
-        }
+        Self { delivery, stage: Stage::Buffered, deadline, since: now, robbed: false }
     }
 
     pub(crate) fn lease(&self, consumer: &ConsumerId, epoch: Epoch) -> Lease {
-        Lease {
-            entry: self.delivery.entry,
-            consumer: consumer.clone(),
-            epoch,
-        }
+        Lease { entry: self.delivery.entry, consumer: consumer.clone(), epoch }
     }
 }
 
@@ -85,9 +75,7 @@ impl Holdings {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (EntryId, &Holding)> {
-        self.by_entry
-            .iter()
-            .map(|(entry, holding)| (*entry, holding))
+        self.by_entry.iter().map(|(entry, holding)| (*entry, holding))
     }
 
     /// Takes in a delivery; answers false where it is held already.

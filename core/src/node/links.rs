@@ -102,11 +102,8 @@ impl Links {
 
     /// All sessions that stand, in order.
     pub(crate) fn sessions(&self) -> Vec<SessionId> {
-        let mut sessions: Vec<_> = self
-            .machines
-            .keys()
-            .filter_map(|link| self.session(*link))
-            .collect();
+        let mut sessions: Vec<_> =
+            self.machines.keys().filter_map(|link| self.session(*link)).collect();
         sessions.sort_unstable();
         sessions
     }
@@ -140,25 +137,15 @@ impl Links {
         let Some(machine) = self.machines.get_mut(&link) else {
             return;
         };
-        debug_assert!(
-            matches!(machine.phase, Phase::Waiting),
-            "{link} connects twice"
-        );
+        debug_assert!(matches!(machine.phase, Phase::Waiting), "{link} connects twice");
         let effect = desk.launch(Effect::Connect(link), Flight::Connect(link));
         machine.phase = Phase::Connecting(effect);
         machine.metrics.attempted += 1;
         let doublings = machine.retries.saturating_sub(QUICK_ATTEMPTS).min(16);
-        let timeout = desk
-            .config
-            .connect_timeout_first
-            .saturating_mul(1 << doublings);
+        let timeout = desk.config.connect_timeout_first.saturating_mul(1 << doublings);
         let timeout = timeout.min(desk.config.connect_timeout);
-        desk.timers
-            .arm(Timer::ConnectTimeout(link), desk.now + timeout);
-        desk.tell(Event::Link {
-            link,
-            state: LinkState::Connecting,
-        });
+        desk.timers.arm(Timer::ConnectTimeout(link), desk.now + timeout);
+        desk.tell(Event::Link { link, state: LinkState::Connecting });
     }
 
     /// A connection attempt ended. Answers the connection if it stands now.
@@ -172,10 +159,7 @@ impl Links {
         match result {
             Ok(connected) => {
                 let machine = self.machines.get_mut(&link)?;
-                machine.phase = Phase::Up {
-                    session: connected.session,
-                    since: desk.now,
-                };
+                machine.phase = Phase::Up { session: connected.session, since: desk.now };
                 machine.retries = 0;
                 machine.since = desk.now;
                 machine.last_error = None;
@@ -185,10 +169,7 @@ impl Links {
                 machine.metrics.last_connect = Some(desk.now);
                 self.run_id = Some(connected.run_id.clone());
                 self.sees_sessions = connected.sees_sessions;
-                desk.tell(Event::Link {
-                    link,
-                    state: LinkState::Up,
-                });
+                desk.tell(Event::Link { link, state: LinkState::Up });
                 Some(connected)
             }
             Err(error) => {
@@ -237,26 +218,17 @@ impl Links {
         machine.metrics.failed += u64::from(was_connecting);
         machine.metrics.last_failure = Some(desk.now);
         machine.retries += 1;
-        let delay = desk
-            .config
-            .reconnect
-            .delay(machine.retries, &mut desk.streams.reconnect_jitter);
+        let delay =
+            desk.config.reconnect.delay(machine.retries, &mut desk.streams.reconnect_jitter);
         desk.timers.arm(Timer::Reconnect(link), desk.now + delay);
         let reported = machine.retries >= desk.config.connect_attempts_reported;
-        let state = if reported {
-            LinkState::Down
-        } else {
-            LinkState::Waiting
-        };
+        let state = if reported { LinkState::Down } else { LinkState::Waiting };
         desk.tell(Event::Link { link, state });
     }
 
     /// The backoff of a connection passed.
     pub(crate) fn reconnect(&mut self, desk: &mut Desk, link: Link) {
-        let waits = self
-            .machines
-            .get(&link)
-            .is_some_and(|it| matches!(it.phase, Phase::Waiting));
+        let waits = self.machines.get(&link).is_some_and(|it| matches!(it.phase, Phase::Waiting));
         if waits {
             self.connect(desk, link);
         }
@@ -270,10 +242,7 @@ impl Links {
         for link in std::mem::take(&mut self.machines).into_keys() {
             desk.timers.disarm(Timer::Reconnect(link));
             desk.timers.disarm(Timer::ConnectTimeout(link));
-            desk.tell(Event::Link {
-                link,
-                state: LinkState::Closed,
-            });
+            desk.tell(Event::Link { link, state: LinkState::Closed });
         }
     }
 
@@ -300,11 +269,7 @@ impl Links {
                 Phase::Connecting(_) => WaitsFor::Connection,
                 Phase::Waiting => WaitsFor::Backoff,
             };
-            into.push(Pending {
-                matter: Matter::Link(*link),
-                waits_for,
-                since: machine.since,
-            });
+            into.push(Pending { matter: Matter::Link(*link), waits_for, since: machine.since });
         }
     }
 

@@ -84,18 +84,9 @@ impl Node {
     }
 
     fn command(&mut self, command: Command) {
-        let Self {
-            desk,
-            links,
-            worker,
-            caller,
-            ..
-        } = self;
+        let Self { desk, links, worker, caller, .. } = self;
         match command {
-            Command::Serve {
-                definition,
-                options,
-            } => {
+            Command::Serve { definition, options } => {
                 if self.shutting_down.is_none() {
                     worker.serve(desk, *definition, options);
                 } else {
@@ -103,54 +94,28 @@ impl Node {
                 }
             }
             Command::Retire { function, drain } => worker.retire(desk, &function, drain),
-            Command::Stop {
-                consumer,
-                epoch,
-                drain,
-            } => {
+            Command::Stop { consumer, epoch, drain } => {
                 worker.stop(desk, &consumer, epoch, drain);
             }
             Command::Submit { ticket, request } => {
                 caller.submit(desk, links, worker, ticket, request);
             }
             Command::Call { ticket, request } => caller.call(desk, links, worker, ticket, request),
-            Command::Await {
-                ticket,
-                function,
-                call,
-                timeout,
-                on_timeout,
-            } => {
+            Command::Await { ticket, function, call, timeout, on_timeout } => {
                 caller.await_call(desk, links, ticket, (function, call), timeout, on_timeout);
             }
             Command::Abandon { ticket } => caller.abandon(desk, ticket),
-            Command::Cancel {
-                ticket,
-                function,
-                call,
-            } => {
+            Command::Cancel { ticket, function, call } => {
                 caller.cancel(desk, links, ticket, function, call);
             }
-            Command::Publish {
-                ticket,
-                token,
-                publication,
-            } => {
+            Command::Publish { ticket, token, publication } => {
                 caller.publish(desk, ticket, token, publication);
             }
-            Command::Acknowledge {
-                ticket,
-                function,
-                call,
-            } => {
+            Command::Acknowledge { ticket, function, call } => {
                 caller.acknowledge(desk, ticket, function, call);
             }
             Command::Recover { ticket, function } => caller.recover(desk, worker, ticket, function),
-            Command::Requeue {
-                ticket,
-                function,
-                letter,
-            } => {
+            Command::Requeue { ticket, function, letter } => {
                 caller.requeue(desk, ticket, function, letter);
             }
             Command::Query { ticket, query } => caller.query(desk, ticket, query),
@@ -194,9 +159,7 @@ impl Node {
         self.desk.sessions = self.links.sessions();
         let Some(connected) = connected else { return };
         if before.is_some_and(|before| before != connected.run_id) {
-            self.desk.tell(Event::StoreRestarted {
-                run_id: connected.run_id,
-            });
+            self.desk.tell(Event::StoreRestarted { run_id: connected.run_id });
         }
         if link == Link::Command {
             self.desk.outbox.release_all();
@@ -310,19 +273,11 @@ impl Node {
         let retries = self.desk.outbox.hold_back(lane);
         let jitter = &mut self.desk.streams.reconnect_jitter;
         let delay = self.desk.config.reconnect.delay(retries, jitter);
-        self.desk
-            .timers
-            .arm(Timer::LaneBackoff(lane), self.desk.now + delay);
+        self.desk.timers.arm(Timer::LaneBackoff(lane), self.desk.now + delay);
     }
 
     fn route(&mut self, route: Route, op: &Op, result: OpResult) {
-        let Self {
-            desk,
-            links,
-            worker,
-            caller,
-            ..
-        } = self;
+        let Self { desk, links, worker, caller, .. } = self;
         match route {
             Route::Consumer(key, errand) => worker.answered(desk, key, errand, result),
             Route::Beat(keys) => worker.beaten(desk, &keys, result),
@@ -338,13 +293,7 @@ impl Node {
     }
 
     fn fire(&mut self, timer: Timer) {
-        let Self {
-            desk,
-            links,
-            worker,
-            caller,
-            ..
-        } = self;
+        let Self { desk, links, worker, caller, .. } = self;
         match timer {
             Timer::Reconnect(link) => links.reconnect(desk, link),
             Timer::ConnectTimeout(link) => links.connect_timed_out(desk, link),
@@ -436,10 +385,7 @@ impl Node {
     /// Every consumer is gone, and every decision and submission has its answer.
     fn is_drained(&self) -> bool {
         let lanes = [Lane::Settle, Lane::Submit];
-        self.worker.is_empty()
-            && lanes
-                .into_iter()
-                .all(|lane| self.desk.outbox.len(lane) == 0)
+        self.worker.is_empty() && lanes.into_iter().all(|lane| self.desk.outbox.len(lane) == 0)
     }
 
     fn end(&mut self) {
@@ -471,11 +417,7 @@ fn is_asked_again(route: &Route, error: &TransportError) -> bool {
 
 impl Machine for Node {
     fn handle(&mut self, now: Time, input: Input) {
-        debug_assert!(
-            now >= self.desk.now,
-            "time went back from {} to {now}",
-            self.desk.now
-        );
+        debug_assert!(now >= self.desk.now, "time went back from {} to {now}", self.desk.now);
         self.desk.now = self.desk.now.max(now);
         if self.ended {
             self.desk.ignored_inputs += 1;
@@ -506,18 +448,9 @@ impl Machine for Node {
             return output;
         }
         match self.desk.timers.next() {
-            _ if self.ended => Output::Wait {
-                until: None,
-                reason: Reason::Ended,
-            },
-            Some((at, timer)) => Output::Wait {
-                until: Some(at),
-                reason: Reason::Timer(timer),
-            },
-            None => Output::Wait {
-                until: None,
-                reason: Reason::Idle,
-            },
+            _ if self.ended => Output::Wait { until: None, reason: Reason::Ended },
+            Some((at, timer)) => Output::Wait { until: Some(at), reason: Reason::Timer(timer) },
+            None => Output::Wait { until: None, reason: Reason::Idle },
         }
     }
 
@@ -528,20 +461,12 @@ impl Machine for Node {
         }
         if let Some(since) = self.shutting_down {
             let (matter, waits_for) = (Matter::Shutdown, WaitsFor::Drain);
-            pending.push(Pending {
-                matter,
-                waits_for,
-                since,
-            });
+            pending.push(Pending { matter, waits_for, since });
         }
         self.links.pending(&mut pending);
         for (lane, since) in self.desk.outbox.unanswered() {
             let (matter, waits_for) = (Matter::Lane(lane), WaitsFor::Answer);
-            pending.push(Pending {
-                matter,
-                waits_for,
-                since,
-            });
+            pending.push(Pending { matter, waits_for, since });
         }
         self.worker.pending(&mut pending);
         self.caller.pending(&mut pending);

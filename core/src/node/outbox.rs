@@ -92,11 +92,7 @@ impl Outbox {
     pub(crate) fn push_on(&mut self, now: Time, lane: Lane, op: Op, route: Route) {
         let queue = self.lanes.entry(lane).or_default();
         queue.since.get_or_insert(now);
-        queue.waiting.push_back(Queued {
-            op,
-            route,
-            sent: false,
-        });
+        queue.waiting.push_back(Queued { op, route, sent: false });
     }
 
     /// Operations of a lane that have no answer yet.
@@ -108,9 +104,7 @@ impl Outbox {
 
     /// Lanes with something unanswered, and since when.
     pub(crate) fn unanswered(&self) -> impl Iterator<Item = (Lane, Time)> {
-        self.lanes
-            .iter()
-            .filter_map(|(lane, queue)| Some((*lane, queue.since?)))
+        self.lanes.iter().filter_map(|(lane, queue)| Some((*lane, queue.since?)))
     }
 
     /// The lane may send again.
@@ -141,25 +135,19 @@ impl Outbox {
             return None;
         }
         let mut bytes = 0;
-        let ops = queue
-            .waiting
-            .iter()
-            .enumerate()
-            .take(config.batch_ops_max)
-            .take_while(|(index, queued)| {
+        let ops = queue.waiting.iter().enumerate().take(config.batch_ops_max).take_while(
+            |(index, queued)| {
                 bytes += queued.op.bytes();
                 *index == 0 || bytes <= config.batch_bytes_max
-            });
+            },
+        );
         Some(ops.map(|(_, queued)| queued.op.clone()).collect())
     }
 
     /// The first `count` operations of the lane left as this effect.
     pub(crate) fn sent(&mut self, lane: Lane, effect: EffectId, count: usize) {
         let queue = self.lanes.entry(lane).or_default();
-        debug_assert!(
-            queue.in_flight.is_none(),
-            "lane {lane} has two batches in flight"
-        );
+        debug_assert!(queue.in_flight.is_none(), "lane {lane} has two batches in flight");
         let mut batch: Vec<Queued> = queue.waiting.drain(..count).collect();
         for queued in &mut batch {
             queued.sent = true;
@@ -202,10 +190,7 @@ impl Outbox {
         self.lanes
             .iter_mut()
             .filter_map(|(lane, queue)| {
-                queue
-                    .in_flight
-                    .take()
-                    .map(|(effect, batch)| (*lane, effect, batch))
+                queue.in_flight.take().map(|(effect, batch)| (*lane, effect, batch))
             })
             .collect()
     }
@@ -234,11 +219,7 @@ impl Outbox {
     pub(crate) fn fingerprint(&self, mut into: &mut dyn Hasher) {
         for (lane, queue) in &self.lanes {
             (lane, &queue.waiting, queue.held_back, queue.retries).hash(&mut into);
-            queue
-                .in_flight
-                .as_ref()
-                .map(|(_, batch)| batch)
-                .hash(&mut into);
+            queue.in_flight.as_ref().map(|(_, batch)| batch).hash(&mut into);
         }
     }
 }

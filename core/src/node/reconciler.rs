@@ -45,9 +45,7 @@ impl Reconciler {
     ) {
         if !self.surveying {
             self.surveying = true;
-            let op = Op::Survey {
-                functions: functions.cloned().collect(),
-            };
+            let op = Op::Survey { functions: functions.cloned().collect() };
             desk.outbox.push(desk.now, op, Route::Survey);
         }
     }
@@ -67,11 +65,7 @@ impl Reconciler {
             link_since.is_some_and(|since| desk.now.since(since) >= desk.config.observer_settle);
         let mut seen = BTreeMap::new();
         for function in &survey.functions {
-            for record in function
-                .consumers
-                .iter()
-                .filter(|record| !ours(&record.consumer))
-            {
+            for record in function.consumers.iter().filter(|record| !ours(&record.consumer)) {
                 let observation = self.observed.remove(&record.consumer);
                 let mut observation = look(desk.now, observation, record);
                 if !observation.removing
@@ -98,11 +92,7 @@ impl Reconciler {
         if let Ok(Reply::Removed { taken_over }) = result {
             self.removed += 1;
             self.taken_over += u64::from(*taken_over);
-            desk.tell(Event::TakenOver {
-                function,
-                consumer,
-                entries: *taken_over,
-            });
+            desk.tell(Event::TakenOver { function, consumer, entries: *taken_over });
         }
     }
 
@@ -111,10 +101,7 @@ impl Reconciler {
         for (consumer, observation) in &self.observed {
             consumer.hash(&mut into);
             now.since(observation.unchanged_since).hash(&mut into);
-            observation
-                .sessionless_since
-                .map(|since| now.since(since))
-                .hash(&mut into);
+            observation.sessionless_since.map(|since| now.since(since)).hash(&mut into);
             observation.removing.hash(&mut into);
         }
     }
@@ -152,10 +139,7 @@ fn is_dead(
         }
         Some(_) | None => false,
     };
-    let idle = function
-        .names
-        .iter()
-        .find(|name| name.consumer == record.consumer);
+    let idle = function.names.iter().find(|name| name.consumer == record.consumer);
     let renews = idle.is_some_and(|name| name.idle < desk.config.session_grace);
     if sessionless {
         observation.sessionless_since.get_or_insert(desk.now);

@@ -17,9 +17,7 @@ impl Node {
         let breaker = self.caller.breaker.metrics();
         let command_is_up = self.links.session(Link::Command).is_some();
         let degraded = links.iter().any(|link| link.state != LinkState::Up)
-            || consumers
-                .iter()
-                .any(|consumer| consumer.status == ConsumerStatus::Error)
+            || consumers.iter().any(|consumer| consumer.status == ConsumerStatus::Error)
             || self.caller.breaker.state(now) != BreakerState::Closed;
         Health {
             node: self.desk.node.clone(),
@@ -85,19 +83,15 @@ impl Node {
 
 /// All connections together.
 fn totals(links: &[LinkHealth]) -> ConnectionMetrics {
-    links
-        .iter()
-        .fold(ConnectionMetrics::default(), |sum, link| {
-            ConnectionMetrics {
-                attempted: sum.attempted + link.metrics.attempted,
-                connected: sum.connected + link.metrics.connected,
-                failed: sum.failed + link.metrics.failed,
-                reconnected: sum.reconnected + link.metrics.reconnected,
-                lost: sum.lost + link.metrics.lost,
-                active: sum.active + link.metrics.active,
-                requests: sum.requests + link.metrics.requests,
-                last_connect: sum.last_connect.max(link.metrics.last_connect),
-                last_failure: sum.last_failure.max(link.metrics.last_failure),
-            }
-        })
+    links.iter().fold(ConnectionMetrics::default(), |sum, link| ConnectionMetrics {
+        attempted: sum.attempted + link.metrics.attempted,
+        connected: sum.connected + link.metrics.connected,
+        failed: sum.failed + link.metrics.failed,
+        reconnected: sum.reconnected + link.metrics.reconnected,
+        lost: sum.lost + link.metrics.lost,
+        active: sum.active + link.metrics.active,
+        requests: sum.requests + link.metrics.requests,
+        last_connect: sum.last_connect.max(link.metrics.last_connect),
+        last_failure: sum.last_failure.max(link.metrics.last_failure),
+    })
 }

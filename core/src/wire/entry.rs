@@ -87,10 +87,7 @@ pub enum MalformedEntry {
 
 impl MalformedEntry {
     fn bad(field: &str, problem: impl Into<String>) -> Self {
-        Self::Bad {
-            field: field.into(),
-            problem: problem.into(),
-        }
+        Self::Bad { field: field.into(), problem: problem.into() }
     }
 }
 
@@ -118,28 +115,17 @@ impl CallEntry {
             (fields::ITEM, "null".to_owned()),
             (fields::RESPONSE_CHANNEL, response_channel(&self.call)),
             (fields::TIMESTAMP, self.submitted_at.as_millis().to_string()),
-            (
-                fields::DEADLINE,
-                self.deadline.as_micros().div_ceil(1_000).to_string(),
-            ),
+            (fields::DEADLINE, self.deadline.as_micros().div_ceil(1_000).to_string()),
             (fields::ATTEMPT, self.attempt.to_string()),
             (fields::TAKEOVER, self.takeovers.to_string()),
         ];
         let optional = [
-            (
-                fields::REPLY_TO,
-                self.reply_to.as_ref().map(CallerId::as_str),
-            ),
+            (fields::REPLY_TO, self.reply_to.as_ref().map(CallerId::as_str)),
             (fields::TRACEPARENT, self.traceparent.as_deref()),
-            (
-                fields::IDEMPOTENCY_KEY,
-                self.idempotency_key.as_ref().map(IdempotencyKey::as_str),
-            ),
+            (fields::IDEMPOTENCY_KEY, self.idempotency_key.as_ref().map(IdempotencyKey::as_str)),
         ];
         written.extend(
-            optional
-                .into_iter()
-                .filter_map(|(field, value)| Some((field, value?.to_owned()))),
+            optional.into_iter().filter_map(|(field, value)| Some((field, value?.to_owned()))),
         );
         written
     }
@@ -157,7 +143,7 @@ impl CallEntry {
         let entry_time = StoreTime::from_millis(entry.ms);
         Ok(Self {
             call: CallId::new(call)
-                .map_err(|error| MalformedEntry::bad(fields::CALL_ID, error.to_string()))?,
+                .map_err(|_| MalformedEntry::bad(fields::CALL_ID, "empty or too long"))?,
             input: Payload::parse(input)
                 .map_err(|error| MalformedEntry::bad(fields::INPUT, error.to_string()))?,
             // Older callers write what they like here; nothing depends on it.
@@ -170,10 +156,7 @@ impl CallEntry {
             attempt: count(fields::ATTEMPT, found.attempt)?.map_or(1, |attempt| attempt.max(1)),
             takeovers: count(fields::TAKEOVER, found.takeovers)?.unwrap_or(0),
             reply_to: id(fields::REPLY_TO, found.reply_to, CallerId::new)?,
-            traceparent: found
-                .traceparent
-                .filter(|text| !text.is_empty())
-                .map(Into::into),
+            traceparent: found.traceparent.filter(|text| !text.is_empty()).map(Into::into),
             idempotency_key: id(
                 fields::IDEMPOTENCY_KEY,
                 found.idempotency_key,
@@ -206,25 +189,19 @@ impl<'a> Found<'a> {
 }
 
 fn required<'a>(field: &str, value: Option<&'a str>) -> Result<&'a str, MalformedEntry> {
-    value.ok_or_else(|| MalformedEntry::Missing {
-        field: field.into(),
-    })
+    value.ok_or_else(|| MalformedEntry::Missing { field: field.into() })
 }
 
 fn number(field: &str, value: Option<&str>) -> Result<Option<u64>, MalformedEntry> {
     value
-        .map(|text| {
-            text.parse()
-                .map_err(|_| MalformedEntry::bad(field, "no whole number"))
-        })
+        .map(|text| text.parse().map_err(|_| MalformedEntry::bad(field, "no whole number")))
         .transpose()
 }
 
 fn count(field: &str, value: Option<&str>) -> Result<Option<u32>, MalformedEntry> {
     value
         .map(|text| {
-            text.parse()
-                .map_err(|_| MalformedEntry::bad(field, "no whole number below 2^32"))
+            text.parse().map_err(|_| MalformedEntry::bad(field, "no whole number below 2^32"))
         })
         .transpose()
 }
@@ -246,10 +223,7 @@ mod tests {
 
     use super::*;
 
-    const ENTRY: EntryId = EntryId {
-        ms: 1_700_000_000_000,
-        seq: 0,
-    };
+    const ENTRY: EntryId = EntryId { ms: 1_700_000_000_000, seq: 0 };
 
     fn check(given: &[(&str, &str)], expect: &str) {
         let got = match CallEntry::decode(ENTRY, given.iter().copied()) {
@@ -282,10 +256,7 @@ mod tests {
     fn what_is_no_call_is_refused_and_not_quoted() {
         check(&[("input", "{}")], "malformed: field `callId` is missing");
         check(&[("callId", "c1")], "malformed: field `input` is missing");
-        check(
-            &[("callId", ""), ("input", "{}")],
-            "malformed: field `callId` is call id is empty; give it at least one character",
-        );
+        check(&[("callId", ""), ("input", "{}")], "malformed: field `callId` is empty or too long");
         check(
             &[("callId", "c1"), ("input", "{hunter2")],
             "malformed: field `input` is not JSON at line 1, column 2: syntax error",

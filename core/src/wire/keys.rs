@@ -34,30 +34,21 @@ macro_rules! function_keys {
 impl Keys {
     /// Keys with this prefix (none is the default) for a single server.
     pub fn new(prefix: impl Into<Arc<str>>) -> Self {
-        Self {
-            prefix: prefix.into(),
-            cluster: false,
-        }
+        Self { prefix: prefix.into(), cluster: false }
     }
 
     /// The same keys in the cluster layout: each key of a function, its calls' results and the replies
     /// among them carry the function's tag, so that one script may touch them all.
     #[must_use]
     pub fn in_cluster(self) -> Self {
-        Self {
-            cluster: true,
-            ..self
-        }
+        Self { cluster: true, ..self }
     }
 
     /// The function's tag, such as `{s07}`: one of [`SLOTS`], by FNV-1a of `NAME:SCOPE`.
     pub fn tag(function: &FunctionId) -> String {
-        let hash = function
-            .as_str()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let hash = function.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         // FNV's low bits mix worst; the high half decides.
         format!("{{s{:02}}}", (hash >> 32) % SLOTS)
     }

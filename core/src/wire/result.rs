@@ -74,9 +74,8 @@ pub fn decode_result(text: &str) -> Result<Record, MalformedResult> {
         return Err(MalformedResult::NoObject);
     };
     let text_of = |member: &str| members.get(member).and_then(Value::as_str);
-    let call = text_of("callId")
-        .and_then(|text| CallId::new(text).ok())
-        .ok_or(MalformedResult::NoCall)?;
+    let call =
+        text_of("callId").and_then(|text| CallId::new(text).ok()).ok_or(MalformedResult::NoCall)?;
     let kind = text_of("outcome")
         .and_then(kind_of)
         .or(match text_of("status") {
@@ -182,18 +181,9 @@ mod tests {
             r#"{"callId":"c","status":"success","result":"{\"a\":1}","error":null}"#,
             success(r#"{"a":1}"#),
         );
-        check(
-            r#"{"callId":"c","status":"success","result":{"a":1}}"#,
-            success(r#"{"a":1}"#),
-        );
-        check(
-            r#"{"callId":"c","status":"success","result":"hello"}"#,
-            success(r#""hello""#),
-        );
-        check(
-            r#"{"callId":"c","status":"success","result":null}"#,
-            success("null"),
-        );
+        check(r#"{"callId":"c","status":"success","result":{"a":1}}"#, success(r#"{"a":1}"#));
+        check(r#"{"callId":"c","status":"success","result":"hello"}"#, success(r#""hello""#));
+        check(r#"{"callId":"c","status":"success","result":null}"#, success("null"));
         check(
             r#"{"callId":"c","status":"error","result":null,"error":"no"}"#,
             Outcome::Error(Failure::new(FailureKind::Handler, "no")),
@@ -207,10 +197,7 @@ mod tests {
         };
         check("hunter2", MalformedResult::NoObject);
         check(r#"{"status":"success"}"#, MalformedResult::NoCall);
-        check(
-            r#"{"callId":"c","status":"maybe"}"#,
-            MalformedResult::NoOutcome,
-        );
+        check(r#"{"callId":"c","status":"maybe"}"#, MalformedResult::NoOutcome);
     }
 
     fn outcomes() -> impl Strategy<Value = Outcome> {

@@ -37,10 +37,7 @@ impl Caller {
                 since: desk.now,
             },
         );
-        desk.timers.arm(
-            Timer::Patience(ticket),
-            desk.now + desk.config.submit_timeout,
-        );
+        desk.timers.arm(Timer::Patience(ticket), desk.now + desk.config.submit_timeout);
         self.advance(desk, ticket, step, op);
     }
 
@@ -55,14 +52,10 @@ impl Caller {
         let (function, call) = (token.function.clone(), token.call.clone());
         let by = Authority::Token(token.nonce.clone());
         let verdict = match publication {
-            Publication::Complete(result) => Verdict::Complete {
-                result,
-                entry: None,
-            },
-            Publication::Fail(message) => Verdict::Fail {
-                failure: Failure::new(FailureKind::Handler, message),
-                by,
-            },
+            Publication::Complete(result) => Verdict::Complete { result, entry: None },
+            Publication::Fail(message) => {
+                Verdict::Fail { failure: Failure::new(FailureKind::Handler, message), by }
+            }
             Publication::Touch(lease) => {
                 let op = Op::Touch { token, lease };
                 return self.ask(desk, ticket, (function, Some(call)), Asked::Publication, op);
@@ -75,12 +68,8 @@ impl Caller {
                 return desk.tell(crate::event::Event::Answer { ticket, answer });
             }
         }
-        let op = Op::Decide {
-            function: function.clone(),
-            call: call.clone(),
-            verdict,
-            attempts: 0,
-        };
+        let op =
+            Op::Decide { function: function.clone(), call: call.clone(), verdict, attempts: 0 };
         self.ask(desk, ticket, (function, Some(call)), Asked::Publication, op);
     }
 
@@ -92,17 +81,8 @@ impl Caller {
         function: FunctionId,
         call: CallId,
     ) {
-        let op = Op::Acknowledge {
-            function: function.clone(),
-            call: call.clone(),
-        };
-        self.ask(
-            desk,
-            ticket,
-            (function, Some(call)),
-            Asked::Acknowledgement,
-            op,
-        );
+        let op = Op::Acknowledge { function: function.clone(), call: call.clone() };
+        self.ask(desk, ticket, (function, Some(call)), Asked::Acknowledgement, op);
     }
 
     /// Re-creates a function's stream and group, then sweeps its orphans.
@@ -117,16 +97,8 @@ impl Caller {
             || crate::command::FunctionOptions::default().attempts_max,
             |consumer| consumer.options.attempts_max,
         );
-        let op = Op::Ensure {
-            function: function.clone(),
-        };
-        self.ask(
-            desk,
-            ticket,
-            (function, None),
-            Asked::Ensure { attempts_max },
-            op,
-        );
+        let op = Op::Ensure { function: function.clone() };
+        self.ask(desk, ticket, (function, None), Asked::Ensure { attempts_max }, op);
     }
 
     /// Makes a new call of a dead letter.
@@ -152,33 +124,18 @@ impl Caller {
         let nowhere = || FunctionId::new("*", "*").expect("a valid name");
         let (function, call, op) = match query.clone() {
             Query::Inspect { function, call } => {
-                let op = Op::Inspect {
-                    function: function.clone(),
-                    call: call.clone(),
-                };
+                let op = Op::Inspect { function: function.clone(), call: call.clone() };
                 (function, Some(call), op)
             }
             Query::ActiveConsumers(function) | Query::DetectMissingConsumer(function) => {
-                let op = Op::Survey {
-                    functions: vec![function.clone()],
-                };
+                let op = Op::Survey { functions: vec![function.clone()] };
                 (function, None, op)
             }
             Query::Describe(function) => (function.clone(), None, Op::Describe { function }),
             Query::Discover(scope) => (nowhere(), None, Op::Discover { scope }),
-            Query::DeadLetters {
-                function,
-                after,
-                count,
-            } => (
-                function.clone(),
-                None,
-                Op::DeadLetters {
-                    function,
-                    after,
-                    count,
-                },
-            ),
+            Query::DeadLetters { function, after, count } => {
+                (function.clone(), None, Op::DeadLetters { function, after, count })
+            }
         };
         self.ask(desk, ticket, (function, call), Asked::Query(query), op);
     }
@@ -198,10 +155,9 @@ impl Caller {
                 };
                 return self.advance(desk, ticket, Step::Asking(Asked::Sweep { created }), op);
             }
-            (Asked::Sweep { created }, Reply::Swept(swept), _) => Ok(Answer::Recovered {
-                created,
-                taken_over: swept.robbed,
-            }),
+            (Asked::Sweep { created }, Reply::Swept(swept), _) => {
+                Ok(Answer::Recovered { created, taken_over: swept.robbed })
+            }
             (Asked::Publication, Reply::Settled(settlement), Some(call)) => {
                 published(settlement, call)
             }

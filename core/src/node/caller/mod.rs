@@ -128,40 +128,25 @@ impl Caller {
         ticket: Ticket,
         input: Option<&Payload>,
     ) -> Option<Permit> {
-        let queued = desk.outbox.len(Lane::Submit).max(
-            // Those that wait for an outcome take memory, too, but no place in the queue.
-            self.waits
-                .len()
-                .saturating_sub(desk.config.waits_max - desk.config.submit_queue_max),
-        );
+        let queued = desk.outbox.len(Lane::Submit);
         let refusal = if self.shutting_down {
             CallError::ShuttingDown
-        } else if queued >= desk.config.submit_queue_max {
-            CallError::Busy {
-                queued,
-                input: input.cloned(),
-            }
+        } else if queued >= desk.config.submit_queue_max
+            || self.waits.len() >= desk.config.waits_max
+        {
+            CallError::Busy { queued: self.waits.len(), input: input.cloned() }
         } else {
             match self.breaker.admit(desk.now) {
                 Ok(permit) => return Some(permit),
-                Err(rejected) => CallError::Unavailable {
-                    retry_after: rejected.retry_after,
-                },
+                Err(rejected) => CallError::Unavailable { retry_after: rejected.retry_after },
             }
         };
-        desk.tell(Event::Answer {
-            ticket,
-            answer: Err(refusal),
-        });
+        desk.tell(Event::Answer { ticket, answer: Err(refusal) });
         None
     }
 
     fn judge(&mut self, now: Time, ticket: Ticket, judgement: Judgement) {
-        if let Some(permit) = self
-            .waits
-            .get_mut(&ticket)
-            .and_then(|wait| wait.permit.take())
-        {
+        if let Some(permit) = self.waits.get_mut(&ticket).and_then(|wait| wait.permit.take()) {
             self.breaker.settle(now, permit, judgement);
         }
     }
@@ -178,11 +163,7 @@ impl Caller {
         let Some(wait) = self.waits.remove(&ticket) else {
             return false;
         };
-        for timer in [
-            Timer::Poll(ticket),
-            Timer::Patience(ticket),
-            Timer::Deadline(ticket),
-        ] {
+        for timer in [Timer::Poll(ticket), Timer::Patience(ticket), Timer::Deadline(ticket)] {
             desk.timers.disarm(timer);
         }
         if let Some(call) = &wait.call {
@@ -208,11 +189,7 @@ impl Caller {
     /// Nobody waits for this ticket's answer any more.
     pub(crate) fn abandon(&mut self, desk: &mut Desk, ticket: Ticket) {
         self.judge(desk.now, ticket, Judgement::Ignored);
-        if self
-            .waits
-            .get(&ticket)
-            .is_some_and(|it| matches!(it.step, Step::Asking(_)))
-        {
+        if self.waits.get(&ticket).is_some_and(|it| matches!(it.step, Step::Asking(_))) {
             desk.outbox.withdraw(Lane::Submit, ticket);
         }
         if !self.forget(desk, ticket) {
@@ -225,18 +202,13 @@ impl Caller {
         let Some(wait) = self.waits.get(&ticket) else {
             return;
         };
-        let judgement = if result.is_ok() {
-            Judgement::Success
-        } else {
-            Judgement::Failure
-        };
+        let judgement = if result.is_ok() { Judgement::Success } else { Judgement::Failure };
         let step = wait.step.clone();
         self.judge(desk.now, ticket, judgement);
         match (step, result) {
             (Step::Deciding, result) => self.decided(desk, ticket, op, result),
             (Step::Describing(request), Ok(Reply::Described(definition))) => {
-                let known = (definition, desk.now);
-                self.definitions.insert(request.function.clone(), known);
+                self.learn(desk.now, &request.function, definition);
                 self.check_input(desk, ticket, request);
             }
             (Step::Looking(request), Ok(Reply::Surveyed(survey))) => {
@@ -246,8 +218,6 @@ impl Caller {
                 self.admitted(desk, ticket, deadline, admission);
             }
             (Step::Asking(asked), Ok(reply)) => self.asked(desk, ticket, asked, reply),
-            // Answered for an earlier step, whose answer came by another way.
-            (Step::Waiting { .. } | Step::Submitting { .. }, _) if !expects(op) => {}
             (_, Err(error)) => self.finish(desk, ticket, Err(CallError::Refused(error))),
             (step, Ok(reply)) => {
                 debug_assert!(false, "{ticket} in {step:?} was answered {reply}");
@@ -271,14 +241,10 @@ impl Caller {
     }
 
     pub(crate) fn keep_replies(&mut self, desk: &mut Desk) {
-        desk.timers
-            .arm(Timer::KeepReplies, desk.now + desk.config.replies_interval);
+        desk.timers.arm(Timer::KeepReplies, desk.now + desk.config.replies_interval);
         if !self.keeping {
             self.keeping = true;
-            let op = Op::KeepReplies {
-                caller: desk.node.clone(),
-                after: self.after,
-            };
+            let op = Op::KeepReplies { caller: desk.node.clone(), after: self.after };
             desk.outbox.push(desk.now, op, Route::Replies);
         }
     }
@@ -289,9 +255,9 @@ impl Caller {
         match result {
             Ok(Reply::RepliesKept { created: true }) => self.inspect_all(desk),
             Ok(_) => {}
-            Err(_) => desk
-                .timers
-                .arm_no_later(Timer::KeepReplies, desk.now + Duration::from_secs(1)),
+            Err(_) => {
+                desk.timers.arm_no_later(Timer::KeepReplies, desk.now + Duration::from_secs(1));
+            }
         }
     }
 
@@ -305,21 +271,11 @@ impl Caller {
         };
         self.watching = true;
         links.count_request(Link::Replies);
-        let interest = Interest::Replies {
-            caller: desk.node.clone(),
-            after: self.after,
-        };
+        let interest = Interest::Replies { caller: desk.node.clone(), after: self.after };
         let block = desk.config.block;
-        let effect = crate::machine::Effect::Watch {
-            session,
-            interest,
-            block,
-        };
+        let effect = crate::machine::Effect::Watch { session, interest, block };
         let id = desk.launch(effect, Flight::Watch(Link::Replies));
-        desk.timers.arm(
-            Timer::ResponseTimeout(id),
-            desk.now + block + desk.config.watch_margin,
-        );
+        desk.timers.arm(Timer::ResponseTimeout(id), desk.now + block + desk.config.watch_margin);
     }
 
     pub(crate) fn watch_ended(&mut self, desk: &mut Desk, result: Result<Wake, TransportError>) {
@@ -390,11 +346,7 @@ impl Caller {
                     WaitsFor::Answer
                 }
             };
-            into.push(Pending {
-                matter: Matter::Call(call),
-                waits_for,
-                since: wait.since,
-            });
+            into.push(Pending { matter: Matter::Call(call), waits_for, since: wait.since });
         }
     }
 
@@ -406,9 +358,4 @@ impl Caller {
         (&self.inspecting, self.after, self.listening).hash(&mut into);
         (self.watching, self.keeping, self.shutting_down).hash(&mut into);
     }
-}
-
-/// The operation's answer leads a ticket on; others only concern calls that somebody awaits anyhow.
-const fn expects(op: &Op) -> bool {
-    matches!(op, Op::Submit(_))
 }

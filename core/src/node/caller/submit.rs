@@ -4,18 +4,23 @@ use std::time::Duration;
 
 use crate::breaker::Verdict as Judgement;
 use crate::command::{NoConsumer, Request, Ticket};
+use crate::definition::Definition;
 use crate::event::{Answer, CallError, MissingReason};
-use crate::name::CallId;
+use crate::name::{CallId, FunctionId};
 use crate::node::caller::{Caller, Goal, Step, Wait};
 use crate::node::desk::Desk;
 use crate::node::links::Links;
 use crate::node::outbox::Route;
 use crate::node::worker::Worker;
 use crate::op::{Admission, ConsumerStatus, FunctionSurvey, Lane, Op, Submission, Survey};
+use crate::time::Time;
 use crate::timer::Timer;
 
 /// A definition that does not exist is looked for again after this.
 const UNKNOWN_DEFINITION_TTL: Duration = Duration::from_secs(1);
+
+/// The most definitions that are remembered.
+const DEFINITIONS_MAX: usize = 10_000;
 
 impl Caller {
     /// Submits a call, to answer with its acceptance.
@@ -80,48 +85,51 @@ impl Caller {
                 since: desk.now,
             },
         );
-        let patience = request
-            .timeout
-            .unwrap_or(Duration::MAX)
-            .min(desk.config.submit_timeout);
-        desk.timers
-            .arm(Timer::Patience(ticket), desk.now + patience);
+        let patience = request.timeout.unwrap_or(Duration::MAX).min(desk.config.submit_timeout);
+        desk.timers.arm(Timer::Patience(ticket), desk.now + patience);
         if request.no_consumer == NoConsumer::FailFast && serves(worker, &request) {
             request.no_consumer = NoConsumer::Wait;
         }
         if let Some(serving) = worker.serving(&request.function) {
-            let known = (Some(serving.definition.as_ref().clone()), desk.now);
-            self.definitions.insert(request.function.clone(), known);
+            self.learn(desk.now, &request.function, Some(serving.definition.as_ref().clone()));
         }
         if self.knows_definition(desk, &request) {
             self.check_input(desk, ticket, request);
         } else {
-            let op = Op::Describe {
-                function: request.function.clone(),
-            };
+            let op = Op::Describe { function: request.function.clone() };
             self.advance(desk, ticket, Step::Describing(request), op);
         }
     }
 
+    /// Remembers a definition for a while. A caller of ever new functions forgets them all at times.
+    pub(super) fn learn(
+        &mut self,
+        now: Time,
+        function: &FunctionId,
+        definition: Option<Definition>,
+    ) {
+        if self.definitions.len() >= DEFINITIONS_MAX {
+            self.definitions.clear();
+        }
+        self.definitions.insert(function.clone(), (definition, now));
+    }
+
     fn knows_definition(&self, desk: &Desk, request: &Request) -> bool {
-        self.definitions
-            .get(&request.function)
-            .is_some_and(|(definition, at)| {
-                let most = if definition.is_some() {
-                    desk.config.definition_ttl
-                } else {
-                    UNKNOWN_DEFINITION_TTL
-                };
-                desk.now.since(*at) < most
-            })
+        self.definitions.get(&request.function).is_some_and(|(definition, at)| {
+            let most = if definition.is_some() {
+                desk.config.definition_ttl
+            } else {
+                UNKNOWN_DEFINITION_TTL
+            };
+            desk.now.since(*at) < most
+        })
     }
 
     /// Takes the next step, which this operation's answer ends.
     pub(super) fn advance(&mut self, desk: &mut Desk, ticket: Ticket, step: Step, op: Op) {
         if let Some(wait) = self.waits.get_mut(&ticket) {
             wait.step = step;
-            desk.outbox
-                .push_on(desk.now, Lane::Submit, op, Route::Ticket(ticket));
+            desk.outbox.push_on(desk.now, Lane::Submit, op, Route::Ticket(ticket));
         }
     }
 
@@ -144,9 +152,7 @@ impl Caller {
         match request.no_consumer {
             NoConsumer::Wait => self.send(desk, ticket, *request),
             NoConsumer::FailFast => {
-                let op = Op::Survey {
-                    functions: vec![request.function.clone()],
-                };
+                let op = Op::Survey { functions: vec![request.function.clone()] };
                 self.advance(desk, ticket, Step::Looking(request), op);
             }
         }
@@ -159,18 +165,10 @@ impl Caller {
         request: Request,
         survey: &Survey,
     ) {
-        match survey
-            .functions
-            .first()
-            .and_then(|it| missing(survey, it, desk))
-        {
+        match survey.functions.first().and_then(|it| missing(survey, it, desk)) {
             Some(reason) => {
                 let function = request.function.clone();
-                self.finish(
-                    desk,
-                    ticket,
-                    Err(CallError::NoConsumer { function, reason }),
-                );
+                self.finish(desk, ticket, Err(CallError::NoConsumer { function, reason }));
             }
             None => self.send(desk, ticket, request),
         }
@@ -255,9 +253,7 @@ impl Caller {
 }
 
 fn serves(worker: &Worker, request: &Request) -> bool {
-    worker
-        .serving(&request.function)
-        .is_some_and(|consumer| consumer.epoch.is_some())
+    worker.serving(&request.function).is_some_and(|consumer| consumer.epoch.is_some())
 }
 
 /// Why nobody serves a function, if nobody does, as one look at the store shows.

@@ -39,9 +39,7 @@ impl Caller {
                 call: Some(call.clone()),
                 goal: Goal::Outcome,
                 on_timeout,
-                step: Step::Waiting {
-                    poll: desk.config.poll_first,
-                },
+                step: Step::Waiting { poll: desk.config.poll_first },
                 permit: Some(permit),
                 timeout,
                 since: desk.now,
@@ -78,10 +76,7 @@ impl Caller {
                 since: desk.now,
             },
         );
-        desk.timers.arm(
-            Timer::Patience(ticket),
-            desk.now + desk.config.submit_timeout,
-        );
+        desk.timers.arm(Timer::Patience(ticket), desk.now + desk.config.submit_timeout);
         self.decide(desk, ticket, Verdict::Cancel);
     }
 
@@ -98,16 +93,11 @@ impl Caller {
         wait.step = Step::Waiting { poll };
         desk.timers.arm(Timer::Poll(ticket), desk.now + poll);
         match wait.timeout {
-            Some(timeout) => desk
-                .timers
-                .arm(Timer::Patience(ticket), wait.since + timeout),
+            Some(timeout) => desk.timers.arm(Timer::Patience(ticket), wait.since + timeout),
             None => desk.timers.disarm(Timer::Patience(ticket)),
         }
         if let Some(deadline) = deadline {
-            desk.timers.arm(
-                Timer::Deadline(ticket),
-                desk.now + deadline + DEADLINE_MARGIN,
-            );
+            desk.timers.arm(Timer::Deadline(ticket), desk.now + deadline + DEADLINE_MARGIN);
         }
     }
 
@@ -118,10 +108,7 @@ impl Caller {
             return;
         };
         if self.inspecting.insert(call.clone()) {
-            let op = Op::Inspect {
-                function: wait.function.clone(),
-                call: call.clone(),
-            };
+            let op = Op::Inspect { function: wait.function.clone(), call: call.clone() };
             desk.outbox.push(desk.now, op, Route::Awaited(call.clone()));
         }
     }
@@ -156,9 +143,7 @@ impl Caller {
     fn waiting_for(&self, call: &CallId) -> Vec<Ticket> {
         let tickets = self.awaited.get(call).into_iter().flatten();
         let waits = |ticket: &&Ticket| {
-            self.waits
-                .get(ticket)
-                .is_some_and(|it| matches!(it.step, Step::Waiting { .. }))
+            self.waits.get(ticket).is_some_and(|it| matches!(it.step, Step::Waiting { .. }))
         };
         tickets.filter(waits).copied().collect()
     }
@@ -204,11 +189,7 @@ impl Caller {
 
     /// The deadline passed: whoever sees a call overdue expires it.
     pub(crate) fn deadline_passed(&mut self, desk: &mut Desk, ticket: Ticket) {
-        if self
-            .waits
-            .get(&ticket)
-            .is_some_and(|it| matches!(it.step, Step::Waiting { .. }))
-        {
+        if self.waits.get(&ticket).is_some_and(|it| matches!(it.step, Step::Waiting { .. })) {
             self.decide(desk, ticket, Verdict::Expire);
         }
     }
@@ -222,12 +203,7 @@ impl Caller {
         };
         wait.step = Step::Deciding;
         desk.timers.disarm(Timer::Poll(ticket));
-        let op = Op::Decide {
-            function: wait.function.clone(),
-            call,
-            verdict,
-            attempts: 0,
-        };
+        let op = Op::Decide { function: wait.function.clone(), call, verdict, attempts: 0 };
         desk.outbox.push(desk.now, op, Route::Ticket(ticket));
     }
 
@@ -241,22 +217,13 @@ impl Caller {
         };
         match result {
             Ok(Reply::Settled(Settlement::NotDue { remaining })) => {
-                wait.step = Step::Waiting {
-                    poll: desk.config.poll_first,
-                };
-                desk.timers.arm(
-                    Timer::Deadline(ticket),
-                    desk.now + remaining + DEADLINE_MARGIN,
-                );
-                desk.timers
-                    .arm(Timer::Poll(ticket), desk.now + desk.config.poll_first);
+                wait.step = Step::Waiting { poll: desk.config.poll_first };
+                desk.timers.arm(Timer::Deadline(ticket), desk.now + remaining + DEADLINE_MARGIN);
+                desk.timers.arm(Timer::Poll(ticket), desk.now + desk.config.poll_first);
             }
             Ok(_) => {
-                wait.step = Step::Waiting {
-                    poll: desk.config.poll_first,
-                };
-                desk.timers
-                    .arm(Timer::Poll(ticket), desk.now + desk.config.poll_first);
+                wait.step = Step::Waiting { poll: desk.config.poll_first };
+                desk.timers.arm(Timer::Poll(ticket), desk.now + desk.config.poll_first);
                 self.inspecting.remove(&call);
                 self.inspect(desk, &call);
             }

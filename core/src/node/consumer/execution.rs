@@ -11,20 +11,15 @@ use crate::node::consumer::{Consumer, Execution, Phase};
 use crate::node::desk::{Desk, Flight};
 use crate::node::holding::Stage;
 use crate::node::outbox::{Errand, Route};
-use crate::op::{Authority, Beginning, Destination, Loss, Op, Settlement, Verdict};
+use crate::op::{Beginning, Destination, Loss, Op, Verdict};
 use crate::timer::Timer;
-use crate::transport::TransportError;
 
 use Disposition::{Handled, Ignored as Skip};
 
 impl Consumer {
     /// Slots taken: handlers, also those that were told to end and have not, and counts under way.
     fn occupied(&self) -> usize {
-        let beginning = self
-            .holdings
-            .iter()
-            .filter(|(_, it)| it.stage == Stage::Beginning)
-            .count();
+        let beginning = self.holdings.iter().filter(|(_, it)| it.stage == Stage::Beginning).count();
         self.executions.len() + beginning
     }
 
@@ -65,11 +60,7 @@ impl Consumer {
                 lease,
                 attempts_max: self.options.attempts_max,
             };
-            desk.outbox.push(
-                desk.now,
-                op,
-                Route::Consumer(self.key, Errand::Begin(entry)),
-            );
+            desk.outbox.push(desk.now, op, Route::Consumer(self.key, Errand::Begin(entry)));
             return true;
         }
         self.run(desk, metrics, entry);
@@ -100,17 +91,10 @@ impl Consumer {
             nonce: desk.streams.nonces.hex_id().into(),
             traceparent: holding.delivery.traceparent.clone(),
         };
-        self.executions.insert(
-            id,
-            Execution {
-                entry,
-                nonce: attempt.nonce.clone(),
-                interrupted: None,
-            },
-        );
+        self.executions
+            .insert(id, Execution { entry, nonce: attempt.nonce.clone(), interrupted: None });
         desk.launch(Effect::Run(attempt), Flight::Run(self.key, id));
-        desk.timers
-            .arm(Timer::Attempt(self.key, id), desk.now + timeout);
+        desk.timers.arm(Timer::Attempt(self.key, id), desk.now + timeout);
     }
 
     pub(super) fn began(
@@ -121,10 +105,7 @@ impl Consumer {
         beginning: Beginning,
     ) -> Disposition {
         let now = desk.now;
-        let Some(holding) = self
-            .holdings
-            .find(entry)
-            .filter(|it| it.stage == Stage::Beginning)
+        let Some(holding) = self.holdings.find(entry).filter(|it| it.stage == Stage::Beginning)
         else {
             return Skip(Ignored::NotHeld);
         };
@@ -171,279 +152,13 @@ impl Consumer {
             // Settled when it was interrupted, or lost: only its slot was still taken.
             return Handled;
         };
-        metrics
-            .handler_latency
-            .record(desk.now.since(holding.since));
+        metrics.handler_latency.record(desk.now.since(holding.since));
         let robbed = holding.robbed;
         if robbed && !matches!(end, AttemptEnd::Success(_)) {
             self.let_go(desk, execution.entry, None);
             return Handled;
         }
         self.settle(desk, metrics, &execution, end);
-        Handled
-    }
-
-    fn settle(
-        &mut self,
-        desk: &mut Desk,
-        metrics: &mut FunctionMetrics,
-        execution: &Execution,
-        end: AttemptEnd,
-    ) {
-        let entry = execution.entry;
-        match end {
-            AttemptEnd::Success(result) if result.bytes() > desk.config.payload_max_bytes => {
-                let limit = desk.config.payload_max_bytes;
-                let message = format!(
-                    "the result is {} bytes long, over the limit of {limit}",
-                    result.bytes()
-                );
-                self.fail(
-                    desk,
-                    metrics,
-                    entry,
-                    Failure::new(FailureKind::Handler, message),
-                );
-            }
-            AttemptEnd::Success(result) => {
-                metrics.succeeded += 1;
-                let verdict = Verdict::Complete {
-                    result,
-                    entry: Some(entry),
-                };
-                self.decide(desk, entry, verdict, OutcomeKind::Success);
-            }
-            AttemptEnd::Error(message) => {
-                self.fail(
-                    desk,
-                    metrics,
-                    entry,
-                    Failure::new(FailureKind::Handler, message),
-                );
-            }
-            AttemptEnd::Retry { message, after } => {
-                let failure = Failure::new(FailureKind::Retry, message);
-                self.retry(desk, metrics, entry, failure, after);
-            }
-            AttemptEnd::Panic(message) => {
-                metrics.panicked += 1;
-                let failure = Failure::new(FailureKind::Panic, message);
-                self.retry(desk, metrics, entry, failure, None);
-            }
-            AttemptEnd::Deferred { lease } => {
-                metrics.deferred += 1;
-                let nonce = execution.nonce.clone();
-                self.move_to(desk, entry, Destination::Defer { nonce, lease });
-                desk.timers
-                    .arm_no_later(Timer::Sweep(self.key), desk.now + lease);
-            }
-            AttemptEnd::Interrupted => {
-                metrics.released += 1;
-                self.move_to(desk, entry, Destination::Release);
-            }
-        }
-    }
-
-    /// An attempt failed: another one after a while, or the dead letters.
-    fn retry(
-        &mut self,
-        desk: &mut Desk,
-        metrics: &mut FunctionMetrics,
-        entry: EntryId,
-        failure: Failure,
-        after: Option<std::time::Duration>,
-    ) {
-        let Some(holding) = self.holdings.find(entry) else {
-            return;
-        };
-        let attempt = holding.delivery.attempt;
-        if attempt >= self.options.attempts_max {
-            self.dead_letter(desk, metrics, entry, failure);
-            return;
-        }
-        metrics.retried += 1;
-        let backoff = self.options.backoff;
-        let delay = after.unwrap_or_else(|| backoff.delay(attempt, &mut desk.streams.retry_jitter));
-        self.move_to(desk, entry, Destination::Retry { delay });
-        desk.timers
-            .arm_no_later(Timer::Sweep(self.key), desk.now + delay);
-    }
-
-    fn fail(
-        &mut self,
-        desk: &mut Desk,
-        metrics: &mut FunctionMetrics,
-        entry: EntryId,
-        failure: Failure,
-    ) {
-        let (Some(epoch), Some(holding)) = (self.epoch, self.holdings.find(entry)) else {
-            return;
-        };
-        metrics.failed += 1;
-        let by = Authority::Lease(holding.lease(&self.id, epoch));
-        self.decide(
-            desk,
-            entry,
-            Verdict::Fail { failure, by },
-            OutcomeKind::Error,
-        );
-    }
-
-    fn dead_letter(
-        &mut self,
-        desk: &mut Desk,
-        metrics: &mut FunctionMetrics,
-        entry: EntryId,
-        failure: Failure,
-    ) {
-        let (Some(epoch), Some(holding)) = (self.epoch, self.holdings.find(entry)) else {
-            return;
-        };
-        metrics.dead_lettered += 1;
-        let by = Authority::Lease(holding.lease(&self.id, epoch));
-        self.decide(
-            desk,
-            entry,
-            Verdict::DeadLetter { failure, by },
-            OutcomeKind::DeadLettered,
-        );
-    }
-
-    fn decide(&mut self, desk: &mut Desk, entry: EntryId, verdict: Verdict, kind: OutcomeKind) {
-        let Some(holding) = self.holdings.find(entry) else {
-            return;
-        };
-        holding.stage = Stage::Settling {
-            deciding: Some(kind),
-        };
-        holding.since = desk.now;
-        let op = Op::Decide {
-            function: self.definition.function.clone(),
-            call: holding.delivery.call.clone(),
-            verdict,
-            attempts: holding.delivery.attempt,
-        };
-        desk.outbox.push(
-            desk.now,
-            op,
-            Route::Consumer(self.key, Errand::Settle(entry)),
-        );
-    }
-
-    pub(super) fn move_to(&mut self, desk: &mut Desk, entry: EntryId, to: Destination) {
-        let (Some(epoch), Some(holding)) = (self.epoch, self.holdings.find(entry)) else {
-            return;
-        };
-        holding.stage = Stage::Settling { deciding: None };
-        holding.since = desk.now;
-        let op = Op::Move {
-            function: self.definition.function.clone(),
-            call: holding.delivery.call.clone(),
-            lease: holding.lease(&self.id, epoch),
-            to,
-        };
-        desk.outbox.push(
-            desk.now,
-            op,
-            Route::Consumer(self.key, Errand::Settle(entry)),
-        );
-    }
-
-    pub(super) fn reject(&mut self, desk: &mut Desk, entry: EntryId, reason: &str) {
-        let Some(epoch) = self.epoch else { return };
-        if !self.rejecting.insert(entry) {
-            return;
-        }
-        let op = Op::Reject {
-            function: self.function().clone(),
-            lease: crate::call::Lease {
-                entry,
-                consumer: self.id.clone(),
-                epoch,
-            },
-            reason: reason.into(),
-        };
-        desk.outbox.push(
-            desk.now,
-            op,
-            Route::Consumer(self.key, Errand::Settle(entry)),
-        );
-    }
-
-    pub(super) fn settled(
-        &mut self,
-        desk: &mut Desk,
-        metrics: &mut FunctionMetrics,
-        entry: EntryId,
-        settlement: Settlement,
-    ) -> Disposition {
-        if self.rejecting.remove(&entry) {
-            metrics.dead_lettered += 1;
-            return Handled;
-        }
-        let now = desk.now;
-        let Some(holding) = self.holdings.find(entry) else {
-            return Skip(Ignored::NotHeld);
-        };
-        let Stage::Settling { deciding } = holding.stage else {
-            return Skip(Ignored::NotHeld);
-        };
-        match settlement {
-            Settlement::NotDue { remaining } => {
-                // The store's clock has the word: it is not overdue there.
-                holding.deadline = now + remaining;
-                self.holdings.rebuffer(entry);
-                if matches!(self.phase, Phase::Stopping(_)) {
-                    self.holdings.drain_buffer();
-                    self.move_to(desk, entry, Destination::Release);
-                }
-                return Handled;
-            }
-            Settlement::Done => {
-                if deciding == Some(OutcomeKind::Expired) {
-                    metrics.expired += 1;
-                }
-                self.let_go(desk, entry, deciding);
-            }
-            Settlement::Overruled(kind) => self.let_go(desk, entry, Some(kind)),
-            Settlement::Fenced | Settlement::Absent => {
-                metrics.lost += 1;
-                self.let_go(desk, entry, None);
-            }
-        }
-        Handled
-    }
-
-    pub(super) fn settle_refused(
-        &mut self,
-        desk: &mut Desk,
-        entry: EntryId,
-        error: &TransportError,
-    ) -> Disposition {
-        self.note_error(error);
-        if self.rejecting.remove(&entry) {
-            return Handled;
-        }
-        let (Some(epoch), Some(holding)) = (self.epoch, self.holdings.find(entry)) else {
-            return Skip(Ignored::NotHeld);
-        };
-        let Stage::Settling { deciding } = holding.stage else {
-            return Skip(Ignored::NotHeld);
-        };
-        if deciding == Some(OutcomeKind::Success) {
-            let message = format!("the store refused the result: {error}");
-            let failure = Failure::new(FailureKind::Handler, message);
-            let by = Authority::Lease(holding.lease(&self.id, epoch));
-            self.decide(
-                desk,
-                entry,
-                Verdict::Fail { failure, by },
-                OutcomeKind::Error,
-            );
-        } else {
-            // Nothing more can be written for it: its lease runs out, and it is adopted or taken over.
-            self.let_go(desk, entry, None);
-        }
         Handled
     }
 
@@ -462,11 +177,7 @@ impl Consumer {
         };
         metrics.timed_out += 1;
         let (overdue, robbed) = (holding.deadline <= desk.now, holding.robbed);
-        let why = if overdue {
-            Interruption::Deadline
-        } else {
-            Interruption::Timeout
-        };
+        let why = if overdue { Interruption::Deadline } else { Interruption::Timeout };
         self.interrupt(desk, attempt, why);
         if robbed {
             self.let_go(desk, entry, None);
@@ -532,11 +243,8 @@ impl Consumer {
     /// The registry knows the consumer no more: what it had not begun is elsewhere, what it runs may
     /// still decide its call by succeeding first.
     pub(super) fn lose_everything(&mut self, metrics: &mut FunctionMetrics) {
-        let held: Vec<(EntryId, Stage)> = self
-            .holdings
-            .iter()
-            .map(|(entry, holding)| (entry, holding.stage))
-            .collect();
+        let held: Vec<(EntryId, Stage)> =
+            self.holdings.iter().map(|(entry, holding)| (entry, holding.stage)).collect();
         for (entry, stage) in held {
             match stage {
                 Stage::Buffered | Stage::Beginning => {
@@ -554,14 +262,10 @@ impl Consumer {
         }
     }
 
-    fn let_go(&mut self, desk: &mut Desk, entry: EntryId, outcome: Option<OutcomeKind>) {
+    pub(super) fn let_go(&mut self, desk: &mut Desk, entry: EntryId, outcome: Option<OutcomeKind>) {
         if let Some(holding) = self.holdings.let_go(entry) {
             let function = self.function().clone();
-            desk.tell(Event::Settled {
-                function,
-                call: holding.delivery.call,
-                outcome,
-            });
+            desk.tell(Event::Settled { function, call: holding.delivery.call, outcome });
         }
     }
 }

@@ -28,24 +28,15 @@ pub(crate) enum ConsumerInput {
     /// Entries that were pending at it unseen.
     Adopted(Vec<Delivered>),
     /// The store counted a call that was taken over.
-    Began {
-        entry: EntryId,
-        beginning: Beginning,
-    },
+    Began { entry: EntryId, beginning: Beginning },
     /// A handler ended.
     Ran { attempt: AttemptId, end: AttemptEnd },
     /// An attempt's time is over, or its call's.
     AttemptDue { attempt: AttemptId },
     /// The store settled an entry.
-    Settled {
-        entry: EntryId,
-        settlement: Settlement,
-    },
+    Settled { entry: EntryId, settlement: Settlement },
     /// The store refused to settle an entry, and will again.
-    SettleRefused {
-        entry: EntryId,
-        error: TransportError,
-    },
+    SettleRefused { entry: EntryId, error: TransportError },
     /// Its leases were renewed, but for these.
     Renewed { lost: Vec<(EntryId, Loss)> },
     /// Its heartbeat was taken; these entries are pending at it.
@@ -53,11 +44,7 @@ pub(crate) enum ConsumerInput {
     /// The registry knows it no more.
     Removed,
     /// It is to stop. A stop that names an epoch is for that one only.
-    Stop {
-        epoch: Option<Epoch>,
-        drain: Duration,
-        cause: StopCause,
-    },
+    Stop { epoch: Option<Epoch>, drain: Duration, cause: StopCause },
     /// Its drain time is over.
     DrainOver,
     /// Its backoff is over.

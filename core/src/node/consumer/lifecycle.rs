@@ -26,12 +26,7 @@ const SUSPECT_RECHECK: Duration = Duration::from_secs(1);
 
 impl Consumer {
     pub(super) fn register(&mut self, desk: &mut Desk) {
-        debug_assert_eq!(
-            self.registration,
-            Registration::Quiet,
-            "{} registers twice",
-            self.id
-        );
+        debug_assert_eq!(self.registration, Registration::Quiet, "{} registers twice", self.id);
         self.registration = Registration::Registering;
         let op = Op::Register {
             definition: self.definition.as_ref().clone(),
@@ -39,8 +34,7 @@ impl Consumer {
             node: desk.node.clone(),
             sessions: desk.sessions.clone(),
         };
-        desk.outbox
-            .push(desk.now, op, Route::Consumer(self.key, Errand::Register));
+        desk.outbox.push(desk.now, op, Route::Consumer(self.key, Errand::Register));
     }
 
     pub(super) fn registered(&mut self, desk: &mut Desk, epoch: Epoch) -> Disposition {
@@ -61,8 +55,7 @@ impl Consumer {
         if self.phase == Phase::Starting {
             self.retries = 0;
             self.enter(desk, Phase::Active);
-            desk.timers
-                .arm_no_later(Timer::Beat, desk.now + desk.config.heartbeat_interval);
+            desk.timers.arm_no_later(Timer::Beat, desk.now + desk.config.heartbeat_interval);
             desk.timers.arm(Timer::Sweep(self.key), desk.now);
         }
         Handled
@@ -89,8 +82,7 @@ impl Consumer {
         self.retries += 1;
         let jitter = &mut desk.streams.reconnect_jitter;
         let delay = desk.config.reconnect.delay(self.retries, jitter);
-        desk.timers
-            .arm(Timer::ConsumerBackoff(self.key), desk.now + delay);
+        desk.timers.arm(Timer::ConsumerBackoff(self.key), desk.now + delay);
         self.enter(desk, Phase::Error);
     }
 
@@ -209,11 +201,9 @@ impl Consumer {
                 consumer: self.id.clone(),
                 entries: confirmed,
             };
-            desk.outbox
-                .push(desk.now, op, Route::Consumer(self.key, Errand::Reread));
+            desk.outbox.push(desk.now, op, Route::Consumer(self.key, Errand::Reread));
         } else if !unseen.is_empty() {
-            desk.timers
-                .arm_no_later(Timer::Beat, desk.now + SUSPECT_RECHECK);
+            desk.timers.arm_no_later(Timer::Beat, desk.now + SUSPECT_RECHECK);
         }
         self.suspects = unseen;
         Handled
@@ -255,11 +245,7 @@ impl Consumer {
             Phase::Stopped(_) => Skip(Ignored::Stopped),
             Phase::Stopping(_) => {
                 let end = desk.now + drain;
-                if desk
-                    .timers
-                    .at(Timer::Drain(self.key))
-                    .is_none_or(|at| at <= end)
-                {
+                if desk.timers.at(Timer::Drain(self.key)).is_none_or(|at| at <= end) {
                     return Skip(Ignored::Stopping);
                 }
                 desk.timers.arm(Timer::Drain(self.key), end);
@@ -284,15 +270,8 @@ impl Consumer {
 
     /// Ends its blocking read early, once.
     pub(crate) fn abort_read(&mut self, desk: &mut Desk) {
-        if let Reading::Watching {
-            session,
-            aborted: false,
-        } = self.reading
-        {
-            self.reading = Reading::Watching {
-                session,
-                aborted: true,
-            };
+        if let Reading::Watching { session, aborted: false } = self.reading {
+            self.reading = Reading::Watching { session, aborted: true };
             desk.emit(Effect::Abort(session));
         }
     }
@@ -358,8 +337,7 @@ impl Consumer {
                     consumer: self.id.clone(),
                     epoch,
                 };
-                desk.outbox
-                    .push(desk.now, op, Route::Consumer(self.key, Errand::Deregister));
+                desk.outbox.push(desk.now, op, Route::Consumer(self.key, Errand::Deregister));
             }
             Some(_) | None => self.end(desk, cause),
         }

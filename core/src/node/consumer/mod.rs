@@ -1,7 +1,8 @@
 //! One incarnation of a function: a consumer, from its registration to its end.
 //!
 //! `input.rs` names what it may be told, `lifecycle.rs` holds the start, the errors and the stop,
-//! `execution.rs` what becomes of the calls it holds. It reads where the worker lets it read.
+//! `execution.rs` and `settling.rs` what becomes of the calls it holds. It reads where the worker lets it
+//! read.
 //!
 //! Architecture invariant: a consumer leaves its loop by its own stop, its host's end, or being fenced,
 //! and by nothing else (P4). An error only degrades it.
@@ -9,6 +10,7 @@
 mod execution;
 mod input;
 mod lifecycle;
+mod settling;
 #[cfg(test)]
 mod table;
 
@@ -100,6 +102,8 @@ pub(crate) struct Consumer {
     pub(crate) watch_after: Option<EntryId>,
     /// A renewal has no answer yet.
     pub(crate) renewing: bool,
+    /// Its housekeeping has no answer yet.
+    pub(crate) sweeping: bool,
     pub(crate) error_count: u64,
     pub(crate) last_error: Option<Arc<str>>,
     pub(crate) since: Time,
@@ -138,6 +142,7 @@ impl Consumer {
             reading: Reading::Idle,
             watch_after: None,
             renewing: false,
+            sweeping: false,
             error_count: 0,
             last_error: None,
             since: desk.now,
@@ -201,11 +206,9 @@ impl Consumer {
             ConsumerInput::Renewed { lost } => self.renewed(desk, metrics, lost),
             ConsumerInput::Pulsed { pending } => self.pulsed(desk, &pending),
             ConsumerInput::Removed => self.removed(desk, metrics),
-            ConsumerInput::Stop {
-                epoch,
-                drain,
-                cause,
-            } => self.stop(desk, metrics, epoch, drain, cause),
+            ConsumerInput::Stop { epoch, drain, cause } => {
+                self.stop(desk, metrics, epoch, drain, cause)
+            }
             ConsumerInput::DrainOver => self.drain_over(desk, metrics),
             ConsumerInput::BackoffOver => self.backoff_over(desk),
         }
@@ -216,10 +219,7 @@ impl Consumer {
         if self.phase != Phase::Active || self.reading != Reading::Idle {
             return None;
         }
-        let most = self
-            .options
-            .concurrency
-            .saturating_add(self.options.prefetch);
+        let most = self.options.concurrency.saturating_add(self.options.prefetch);
         let held = u32::try_from(self.holdings.len() + self.rejecting.len()).unwrap_or(u32::MAX);
         // A handler that ignores its interruption still takes a slot.
         let held = held.max(u32::try_from(self.executions.len()).unwrap_or(u32::MAX));
@@ -255,8 +255,7 @@ impl Consumer {
             consumer: self.id.clone(),
             entries: entries.collect(),
         };
-        desk.outbox
-            .push(desk.now, op, Route::Consumer(self.key, Errand::Renew));
+        desk.outbox.push(desk.now, op, Route::Consumer(self.key, Errand::Renew));
     }
 
     /// Runs handlers, or waits for some to end.
@@ -303,15 +302,11 @@ impl Consumer {
             self.id
         );
         debug_assert!(
-            self.holdings
-                .iter()
-                .all(|(entry, holding)| match holding.stage {
-                    Stage::Running(attempt) => self
-                        .executions
-                        .get(&attempt)
-                        .is_some_and(|it| it.entry == entry),
-                    Stage::Buffered | Stage::Beginning | Stage::Settling { .. } => true,
-                }),
+            self.holdings.iter().all(|(entry, holding)| match holding.stage {
+                Stage::Running(attempt) =>
+                    self.executions.get(&attempt).is_some_and(|it| it.entry == entry),
+                Stage::Buffered | Stage::Beginning | Stage::Settling { .. } => true,
+            }),
             "{} holds an entry as running that nothing runs",
             self.id
         );
@@ -343,37 +338,14 @@ impl Consumer {
                 Stage::Running(_) => WaitsFor::Handler,
             };
             let matter = Matter::Execution(holding.delivery.call.clone());
-            into.push(Pending {
-                matter,
-                waits_for,
-                since: holding.since,
-            });
+            into.push(Pending { matter, waits_for, since: holding.since });
         }
     }
 
     pub(crate) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
-        (
-            &self.id,
-            self.phase,
-            self.epoch,
-            self.reading,
-            self.watch_after,
-        )
-            .hash(&mut into);
-        (
-            self.renewing,
-            self.registration,
-            self.fenced,
-            self.unregistered,
-        )
-            .hash(&mut into);
-        (
-            self.retries,
-            &self.executions,
-            &self.rejecting,
-            &self.suspects,
-        )
-            .hash(&mut into);
+        (&self.id, self.phase, self.epoch, self.reading, self.watch_after).hash(&mut into);
+        (self.renewing, self.registration, self.fenced, self.unregistered).hash(&mut into);
+        (self.retries, &self.executions, &self.rejecting, &self.suspects).hash(&mut into);
         for (entry, holding) in self.holdings.iter() {
             (entry, &holding.delivery.call, holding.delivery.attempt).hash(&mut into);
             (holding.stage, holding.robbed, holding.deadline.since(now)).hash(&mut into);

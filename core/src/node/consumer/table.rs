@@ -3,6 +3,7 @@
 //! Each state is reached by inputs alone. The `match` in [`name`] has no wildcard, so that a new input
 //! does not compile until it stands in the table.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,16 +44,11 @@ impl Driven {
         let function = FunctionId::new("greet", "global").unwrap();
         let definition = Arc::new(Definition::new(function));
         let consumer = Consumer::start(&mut desk, definition, FunctionOptions::default());
-        Self {
-            desk,
-            metrics: FunctionMetrics::default(),
-            consumer,
-        }
+        Self { desk, metrics: FunctionMetrics::default(), consumer }
     }
 
     fn tell(&mut self, input: ConsumerInput) -> Disposition {
-        self.consumer
-            .handle(&mut self.desk, &mut self.metrics, input)
+        self.consumer.handle(&mut self.desk, &mut self.metrics, input)
     }
 
     fn read(&mut self, deliveries: Vec<Delivered>) {
@@ -66,16 +62,10 @@ impl Driven {
         driven.tell(ConsumerInput::Registered { epoch: OWN });
         driven.read(vec![delivery(SETTLING, 0)]);
         let end = AttemptEnd::Success(Payload::null());
-        driven.tell(ConsumerInput::Ran {
-            attempt: AttemptId(0),
-            end,
-        });
+        driven.tell(ConsumerInput::Ran { attempt: AttemptId(0), end });
         driven.read(vec![delivery(RUNNING, 0), delivery(BEGINNING, 1)]);
         driven.consumer.renew(&mut driven.desk);
-        driven.consumer.reading = Reading::Watching {
-            session: SessionId(4),
-            aborted: false,
-        };
+        driven.consumer.reading = Reading::Watching { session: SessionId(4), aborted: false };
         driven
     }
 
@@ -119,19 +109,12 @@ fn error() -> TransportError {
 
 fn stop(epoch: Option<Epoch>, drain_s: u64) -> ConsumerInput {
     let (drain, cause) = (Duration::from_secs(drain_s), StopCause::Asked);
-    ConsumerInput::Stop {
-        epoch,
-        drain,
-        cause,
-    }
+    ConsumerInput::Stop { epoch, drain, cause }
 }
 
 fn inputs() -> Vec<ConsumerInput> {
     use ConsumerInput as In;
-    let begun = Beginning::Begun {
-        attempt: 2,
-        remaining: Duration::from_secs(9),
-    };
+    let begun = Beginning::Begun { attempt: 2, remaining: Duration::from_secs(9) };
     let success = || AttemptEnd::Success(Payload::null());
     vec![
         In::Registered { epoch: OWN },
@@ -141,44 +124,16 @@ fn inputs() -> Vec<ConsumerInput> {
         In::ReadEmpty { last: None },
         In::ReadFailed(error()),
         In::Adopted(vec![delivery(STRANGE, 0)]),
-        In::Began {
-            entry: BEGINNING,
-            beginning: begun,
-        },
-        In::Began {
-            entry: STRANGE,
-            beginning: begun,
-        },
-        In::Ran {
-            attempt: AttemptId(1),
-            end: success(),
-        },
-        In::Ran {
-            attempt: AttemptId(99),
-            end: success(),
-        },
-        In::AttemptDue {
-            attempt: AttemptId(1),
-        },
-        In::AttemptDue {
-            attempt: AttemptId(99),
-        },
-        In::Settled {
-            entry: SETTLING,
-            settlement: Settlement::Done,
-        },
-        In::Settled {
-            entry: STRANGE,
-            settlement: Settlement::Done,
-        },
-        In::SettleRefused {
-            entry: SETTLING,
-            error: error(),
-        },
-        In::SettleRefused {
-            entry: STRANGE,
-            error: error(),
-        },
+        In::Began { entry: BEGINNING, beginning: begun },
+        In::Began { entry: STRANGE, beginning: begun },
+        In::Ran { attempt: AttemptId(1), end: success() },
+        In::Ran { attempt: AttemptId(99), end: success() },
+        In::AttemptDue { attempt: AttemptId(1) },
+        In::AttemptDue { attempt: AttemptId(99) },
+        In::Settled { entry: SETTLING, settlement: Settlement::Done },
+        In::Settled { entry: STRANGE, settlement: Settlement::Done },
+        In::SettleRefused { entry: SETTLING, error: error() },
+        In::SettleRefused { entry: STRANGE, error: error() },
         In::Renewed { lost: vec![] },
         In::Pulsed { pending: vec![] },
         In::Removed,
@@ -194,18 +149,10 @@ fn inputs() -> Vec<ConsumerInput> {
 /// How the table names an input. No wildcard: a new input has to be added here and to [`inputs`].
 fn name(input: &ConsumerInput) -> String {
     let held = |entry: EntryId| {
-        if entry == STRANGE {
-            "a strange entry"
-        } else {
-            "a held entry"
-        }
+        if entry == STRANGE { "a strange entry" } else { "a held entry" }
     };
     let known = |attempt: AttemptId| {
-        if attempt.0 == 99 {
-            "a strange one"
-        } else {
-            "its own"
-        }
+        if attempt.0 == 99 { "a strange one" } else { "its own" }
     };
     match input {
         ConsumerInput::Registered { .. } => "registered".into(),
@@ -224,16 +171,16 @@ fn name(input: &ConsumerInput) -> String {
         ConsumerInput::Pulsed { .. } => "pulsed".into(),
         ConsumerInput::Removed => "removed".into(),
         ConsumerInput::Stop { epoch: None, .. } => "stop, whatever its epoch".into(),
-        ConsumerInput::Stop {
-            epoch: Some(OTHER), ..
-        } => "stop, another epoch".into(),
+        ConsumerInput::Stop { epoch: Some(OTHER), .. } => "stop, another epoch".into(),
         ConsumerInput::Stop { drain, .. } => format!("stop, its epoch, drain {drain:?}"),
         ConsumerInput::DrainOver => "drain over".into(),
         ConsumerInput::BackoffOver => "backoff over".into(),
     }
 }
 
-fn states() -> [(&'static str, fn() -> Driven); 5] {
+type State = (&'static str, fn() -> Driven);
+
+fn states() -> [State; 5] {
     [
         ("starting", Driven::starting),
         ("active", Driven::active),
@@ -254,12 +201,8 @@ fn every_cell_is_handled_or_ignored_with_a_reason() {
             assert_eq!(driven.consumer.phase.status().as_str(), state);
             let disposition = driven.tell(input.clone());
             let after = driven.consumer.phase.status().as_str();
-            let change = if after == state {
-                String::new()
-            } else {
-                format!(" → {after}")
-            };
-            table.push_str(&format!("    {:34} {disposition}{change}\n", name(&input)));
+            let change = if after == state { String::new() } else { format!(" → {after}") };
+            _ = writeln!(table, "    {:34} {disposition}{change}", name(&input));
         }
     }
     insta::assert_snapshot!(table);
@@ -271,23 +214,12 @@ fn only_a_stop_or_a_fence_leads_out_of_the_loop() {
         for input in inputs() {
             let ends = matches!(
                 &input,
-                ConsumerInput::Removed
-                    | ConsumerInput::Stop {
-                        epoch: None | Some(OWN),
-                        ..
-                    }
+                ConsumerInput::Removed | ConsumerInput::Stop { epoch: None | Some(OWN), .. }
             );
             let mut driven = reach();
             driven.tell(input.clone());
-            let left = matches!(
-                driven.consumer.phase,
-                Phase::Stopping(_) | Phase::Stopped(_)
-            );
-            assert!(
-                !left || ends,
-                "{} led {state} out of the loop",
-                name(&input)
-            );
+            let left = matches!(driven.consumer.phase, Phase::Stopping(_) | Phase::Stopped(_));
+            assert!(!left || ends, "{} led {state} out of the loop", name(&input));
         }
     }
 }
@@ -297,9 +229,6 @@ fn a_repeated_stop_may_only_hasten_the_end() {
     let mut driven = Driven::stopping();
     assert_ne!(driven.tell(stop(Some(OWN), 60)), Disposition::Handled);
     assert_eq!(driven.tell(stop(Some(OWN), 5)), Disposition::Handled);
-    let drain = driven
-        .desk
-        .timers
-        .at(crate::timer::Timer::Drain(driven.consumer.key));
+    let drain = driven.desk.timers.at(crate::timer::Timer::Drain(driven.consumer.key));
     assert_eq!(drain, Some(Time::from_millis(5_000)));
 }

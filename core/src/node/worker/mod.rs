@@ -3,6 +3,8 @@
 //! A consumer with a slot has a blocking read of its own; the others share one wait for arrivals, and
 //! fetch without waiting when it names them.
 
+mod reads;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -11,18 +13,17 @@ use std::time::Duration;
 use crate::command::FunctionOptions;
 use crate::definition::Definition;
 use crate::event::StopCause;
-use crate::machine::Effect;
 use crate::metrics::FunctionMetrics;
 use crate::name::{ConsumerId, EntryId, Epoch, FunctionId, SessionId};
-use crate::node::consumer::{Consumer, ConsumerInput, Disposition, Phase, Reading};
-use crate::node::desk::{Desk, Flight};
+use crate::node::consumer::{Consumer, ConsumerInput, Disposition, Phase};
+use crate::node::desk::Desk;
 use crate::node::links::Links;
 use crate::node::outbox::{Errand, Route};
 use crate::node::reconciler::Reconciler;
 use crate::op::{Op, OpResult, PulseAnswer, Reply};
 use crate::pending::Pending;
 use crate::timer::{ConsumerKey, Timer};
-use crate::transport::{Interest, Link, TransportError, Wake};
+use crate::transport::Link;
 
 /// The wait for arrivals that is under way.
 #[derive(Clone, Debug)]
@@ -64,18 +65,11 @@ impl Worker {
     ) {
         let old = self.current.get(&definition.function).copied();
         if let Some(old) = old {
-            let drain = self
-                .consumers
-                .get(&old)
-                .map_or(Duration::ZERO, |it| it.options.drain);
+            let drain = self.consumers.get(&old).map_or(Duration::ZERO, |it| it.options.drain);
             self.tell(
                 desk,
                 old,
-                ConsumerInput::Stop {
-                    epoch: None,
-                    drain,
-                    cause: StopCause::Saved,
-                },
+                ConsumerInput::Stop { epoch: None, drain, cause: StopCause::Saved },
             );
         }
         self.start(desk, Arc::new(definition), options);
@@ -88,10 +82,8 @@ impl Worker {
         self.current.insert(function, key);
         self.consumers.insert(key, consumer);
         self.dirty.insert(key);
-        desk.timers
-            .arm_no_later(Timer::Renew, desk.now + desk.config.renew_interval);
-        desk.timers
-            .arm_no_later(Timer::Survey, desk.now + desk.config.survey_interval);
+        desk.timers.arm_no_later(Timer::Renew, desk.now + desk.config.renew_interval);
+        desk.timers.arm_no_later(Timer::Survey, desk.now + desk.config.survey_interval);
     }
 
     /// Serves a function no longer.
@@ -100,11 +92,7 @@ impl Worker {
             self.tell(
                 desk,
                 key,
-                ConsumerInput::Stop {
-                    epoch: None,
-                    drain,
-                    cause: StopCause::Asked,
-                },
+                ConsumerInput::Stop { epoch: None, drain, cause: StopCause::Asked },
             );
         }
     }
@@ -116,11 +104,7 @@ impl Worker {
             self.tell(
                 desk,
                 key,
-                ConsumerInput::Stop {
-                    epoch: None,
-                    drain,
-                    cause: StopCause::Asked,
-                },
+                ConsumerInput::Stop { epoch: None, drain, cause: StopCause::Asked },
             );
         }
     }
@@ -133,20 +117,11 @@ impl Worker {
         epoch: Epoch,
         drain: Duration,
     ) -> bool {
-        let Some(key) = self
-            .consumers
-            .values()
-            .find(|it| it.id == *id)
-            .map(|it| it.key)
-        else {
+        let Some(key) = self.consumers.values().find(|it| it.id == *id).map(|it| it.key) else {
             return false;
         };
         let cause = StopCause::Asked;
-        let stop = ConsumerInput::Stop {
-            epoch: Some(epoch),
-            drain,
-            cause,
-        };
+        let stop = ConsumerInput::Stop { epoch: Some(epoch), drain, cause };
         let disposition = self.tell(desk, key, stop);
         if disposition == Disposition::Handled {
             self.current.retain(|_, current| *current != key);
@@ -225,144 +200,6 @@ impl Worker {
         }
     }
 
-    fn slot(&self, key: ConsumerKey) -> Option<u16> {
-        let slot = self.slots.iter().position(|slot| *slot == Some(key))?;
-        u16::try_from(slot).ok()
-    }
-
-    fn take_slot(&mut self, desk: &Desk, key: ConsumerKey) -> Option<u16> {
-        self.slots
-            .resize(usize::from(desk.config.fetch_links_max), None);
-        let free = self.slots.iter().position(Option::is_none)?;
-        self.slots[free] = Some(key);
-        u16::try_from(free).ok()
-    }
-
-    /// Lets one consumer read, if it is to.
-    fn place(&mut self, desk: &mut Desk, links: &mut Links, key: ConsumerKey) {
-        let slot = self.slot(key);
-        let Some(consumer) = self.consumers.get_mut(&key) else {
-            return;
-        };
-        let Some(count) = consumer.room() else {
-            self.watched.remove(&key);
-            return;
-        };
-        let Some(slot) = slot.or_else(|| self.take_slot(desk, key)) else {
-            self.place_shared(desk, links, key, count);
-            return;
-        };
-        self.watched.remove(&key);
-        let link = Link::Fetch(slot);
-        links.want(desk, link);
-        let Some(session) = links.session(link) else {
-            return;
-        };
-        let Some(consumer) = self.consumers.get_mut(&key) else {
-            return;
-        };
-        let interest = Interest::Deliveries {
-            function: consumer.function().clone(),
-            consumer: consumer.id.clone(),
-            count,
-        };
-        consumer.reading = Reading::Watching {
-            session,
-            aborted: false,
-        };
-        watch(desk, links, link, session, interest);
-    }
-
-    fn place_shared(&mut self, desk: &mut Desk, links: &mut Links, key: ConsumerKey, count: u32) {
-        let Some(consumer) = self.consumers.get_mut(&key) else {
-            return;
-        };
-        links.want(desk, Link::Arrivals);
-        if let Some(after) = consumer.watch_after {
-            self.arrivals_stale |= self.watched.insert(key, after) != Some(after);
-            return;
-        }
-        self.watched.remove(&key);
-        consumer.reading = Reading::Fetching;
-        let op = Op::Fetch {
-            function: consumer.function().clone(),
-            consumer: consumer.id.clone(),
-            count,
-        };
-        desk.outbox
-            .push(desk.now, op, Route::Consumer(key, Errand::Fetch));
-    }
-
-    fn watch_arrivals(&mut self, desk: &mut Desk, links: &mut Links) {
-        match &mut self.arrivals {
-            Some(watch) => {
-                if self.arrivals_stale && !watch.aborted {
-                    watch.aborted = true;
-                    desk.emit(Effect::Abort(watch.session));
-                }
-            }
-            None if self.watched.is_empty() => {}
-            None => {
-                let Some(session) = links.session(Link::Arrivals) else {
-                    return;
-                };
-                let after = self.watched.iter().filter_map(|(key, after)| {
-                    Some((self.consumers.get(key)?.function().clone(), *after))
-                });
-                let interest = Interest::Arrivals {
-                    after: after.collect(),
-                };
-                self.arrivals = Some(ArrivalsWatch {
-                    session,
-                    aborted: false,
-                });
-                self.arrivals_stale = false;
-                watch(desk, links, Link::Arrivals, session, interest);
-            }
-        }
-    }
-
-    /// A blocking read ended.
-    pub(crate) fn watch_ended(
-        &mut self,
-        desk: &mut Desk,
-        link: Link,
-        result: Result<Wake, TransportError>,
-    ) {
-        match link {
-            Link::Arrivals => {
-                self.arrivals = None;
-                if let Ok(Wake::Arrivals(functions)) = result {
-                    self.arrived(&functions);
-                }
-            }
-            Link::Fetch(slot) => {
-                let Some(key) = self.slots.get(usize::from(slot)).copied().flatten() else {
-                    return;
-                };
-                let input = match result {
-                    Ok(Wake::Deliveries(deliveries)) => ConsumerInput::Delivered(deliveries),
-                    Ok(_) => ConsumerInput::ReadEmpty { last: None },
-                    Err(error) => ConsumerInput::ReadFailed(error),
-                };
-                self.tell(desk, key, input);
-            }
-            Link::Command | Link::Replies => {}
-        }
-    }
-
-    fn arrived(&mut self, functions: &[FunctionId]) {
-        for key in self.watched.keys().copied().collect::<Vec<_>>() {
-            let Some(consumer) = self.consumers.get_mut(&key) else {
-                continue;
-            };
-            if functions.contains(consumer.function()) {
-                consumer.watch_after = None;
-                self.dirty.insert(key);
-            }
-        }
-    }
-
     /// A connection stands: whoever waited for it goes on.
     pub(crate) fn link_up(&mut self, desk: &mut Desk, link: Link) {
         match link {
@@ -373,8 +210,7 @@ impl Worker {
                 }
             }
             Link::Fetch(slot) => {
-                self.dirty
-                    .extend(self.slots.get(usize::from(slot)).copied().flatten());
+                self.dirty.extend(self.slots.get(usize::from(slot)).copied().flatten());
                 self.beat_soon(desk);
             }
             Link::Arrivals => self.beat_soon(desk),
@@ -395,26 +231,18 @@ impl Worker {
         if self.consumers.is_empty() {
             return;
         }
-        desk.timers
-            .arm(Timer::Beat, desk.now + desk.config.heartbeat_interval);
+        desk.timers.arm(Timer::Beat, desk.now + desk.config.heartbeat_interval);
         if self.beating {
             self.beat_again = true;
             return;
         }
-        let (keys, pulses): (Vec<_>, Vec<_>) = self
-            .consumers
-            .values()
-            .filter_map(|it| Some((it.key, it.pulse()?)))
-            .unzip();
+        let (keys, pulses): (Vec<_>, Vec<_>) =
+            self.consumers.values().filter_map(|it| Some((it.key, it.pulse()?))).unzip();
         if keys.is_empty() {
             return;
         }
         self.beating = true;
-        let op = Op::Beat {
-            node: desk.node.clone(),
-            sessions: desk.sessions.clone(),
-            pulses,
-        };
+        let op = Op::Beat { node: desk.node.clone(), sessions: desk.sessions.clone(), pulses };
         desk.outbox.push(desk.now, op, Route::Beat(keys));
     }
 
@@ -441,8 +269,7 @@ impl Worker {
         if self.consumers.is_empty() {
             return;
         }
-        desk.timers
-            .arm(Timer::Renew, desk.now + desk.config.renew_interval);
+        desk.timers.arm(Timer::Renew, desk.now + desk.config.renew_interval);
         for consumer in self.consumers.values_mut() {
             consumer.renew(desk);
         }
@@ -452,8 +279,7 @@ impl Worker {
         if self.current.is_empty() {
             return;
         }
-        desk.timers
-            .arm(Timer::Survey, desk.now + desk.config.survey_interval);
+        desk.timers.arm(Timer::Survey, desk.now + desk.config.survey_interval);
         if links.session(Link::Command).is_some() {
             self.reconciler.survey(desk, self.current.keys());
         }
@@ -466,19 +292,34 @@ impl Worker {
     }
 
     pub(crate) fn sweep(&mut self, desk: &mut Desk, key: ConsumerKey) {
-        let Some(consumer) = self.consumers.get(&key) else {
+        let Some(consumer) = self.consumers.get_mut(&key) else {
             return;
         };
-        desk.timers
-            .arm(Timer::Sweep(key), desk.now + desk.config.sweep_interval);
+        desk.timers.arm(Timer::Sweep(key), desk.now + desk.config.sweep_interval);
+        if std::mem::replace(&mut consumer.sweeping, true) {
+            return;
+        }
         let op = Op::Sweep {
             function: consumer.function().clone(),
             attempts_max: consumer.options.attempts_max,
             stateless_idle: desk.config.stateless_idle,
             limit: desk.config.sweep_limit,
         };
-        desk.outbox
-            .push(desk.now, op, Route::Consumer(key, Errand::Sweep));
+        desk.outbox.push(desk.now, op, Route::Consumer(key, Errand::Sweep));
+    }
+
+    fn swept(&mut self, desk: &mut Desk, key: ConsumerKey, result: &OpResult) {
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        consumer.sweeping = false;
+        let Ok(Reply::Swept(swept)) = result else {
+            return;
+        };
+        let next = if swept.more { Some(Duration::ZERO) } else { swept.next_due };
+        if let Some(next) = next.filter(|_| !matches!(consumer.phase, Phase::Stopping(_))) {
+            desk.timers.arm_no_later(Timer::Sweep(key), desk.now + next);
+        }
     }
 
     /// The store answered an errand of a consumer.
@@ -494,7 +335,7 @@ impl Worker {
             return;
         }
         let input = match (errand, result) {
-            (Errand::Sweep, result) => return swept(desk, key, result),
+            (Errand::Sweep, result) => return self.swept(desk, key, &result),
             (Errand::Reread, Err(_)) => return,
             (_, Ok(reply)) => understood(errand, reply),
             (Errand::Register, Err(error)) => Some(ConsumerInput::RegisterRefused(error)),
@@ -510,10 +351,7 @@ impl Worker {
             }
             (Errand::Renew, Err(_)) => Some(ConsumerInput::Renewed { lost: Vec::new() }),
         };
-        debug_assert!(
-            input.is_some(),
-            "the store answered {errand:?} with another op's reply"
-        );
+        debug_assert!(input.is_some(), "the store answered {errand:?} with another op's reply");
         match input {
             Some(input) => {
                 self.tell(desk, key, input);
@@ -523,54 +361,14 @@ impl Worker {
     }
 
     pub(crate) fn pending(&self, into: &mut Vec<Pending>) {
-        self.consumers
-            .values()
-            .for_each(|consumer| consumer.pending(into));
+        self.consumers.values().for_each(|consumer| consumer.pending(into));
     }
 
     pub(crate) fn fingerprint(&self, now: crate::time::Time, mut into: &mut dyn Hasher) {
-        self.consumers
-            .values()
-            .for_each(|consumer| consumer.fingerprint(now, into));
-        (
-            &self.current,
-            &self.slots,
-            &self.watched,
-            self.arrivals.is_some(),
-        )
-            .hash(&mut into);
+        self.consumers.values().for_each(|consumer| consumer.fingerprint(now, into));
+        (&self.current, &self.slots, &self.watched, self.arrivals.is_some()).hash(&mut into);
         (self.beating, self.beat_again, self.arrivals_stale).hash(&mut into);
         self.reconciler.fingerprint(now, into);
-    }
-}
-
-fn watch(desk: &mut Desk, links: &mut Links, link: Link, session: SessionId, interest: Interest) {
-    let block = desk.config.block;
-    links.count_request(link);
-    let id = desk.launch(
-        Effect::Watch {
-            session,
-            interest,
-            block,
-        },
-        Flight::Watch(link),
-    );
-    desk.timers.arm(
-        Timer::ResponseTimeout(id),
-        desk.now + block + desk.config.watch_margin,
-    );
-}
-
-fn swept(desk: &mut Desk, key: ConsumerKey, result: OpResult) {
-    if let Ok(Reply::Swept(swept)) = result {
-        let next = if swept.more {
-            Some(Duration::ZERO)
-        } else {
-            swept.next_due
-        };
-        if let Some(next) = next {
-            desk.timers.arm_no_later(Timer::Sweep(key), desk.now + next);
-        }
     }
 }
 

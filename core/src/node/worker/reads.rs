@@ -1,0 +1,150 @@
+//! Where consumers read: those with a slot on a connection of their own, the others by one wait for
+//! arrivals that they share, and a fetch when it names them.
+
+use crate::machine::Effect;
+use crate::name::{FunctionId, SessionId};
+use crate::node::consumer::{ConsumerInput, Reading};
+use crate::node::desk::{Desk, Flight};
+use crate::node::links::Links;
+use crate::node::outbox::{Errand, Route};
+use crate::node::worker::{ArrivalsWatch, Worker};
+use crate::op::Op;
+use crate::timer::{ConsumerKey, Timer};
+use crate::transport::{Interest, Link, TransportError, Wake};
+
+impl Worker {
+    fn slot(&self, key: ConsumerKey) -> Option<u16> {
+        let slot = self.slots.iter().position(|slot| *slot == Some(key))?;
+        u16::try_from(slot).ok()
+    }
+
+    fn take_slot(&mut self, desk: &Desk, key: ConsumerKey) -> Option<u16> {
+        self.slots.resize(usize::from(desk.config.fetch_links_max), None);
+        let free = self.slots.iter().position(Option::is_none)?;
+        self.slots[free] = Some(key);
+        u16::try_from(free).ok()
+    }
+
+    /// Lets one consumer read, if it is to.
+    pub(super) fn place(&mut self, desk: &mut Desk, links: &mut Links, key: ConsumerKey) {
+        let slot = self.slot(key);
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        let Some(count) = consumer.room() else {
+            self.watched.remove(&key);
+            return;
+        };
+        let Some(slot) = slot.or_else(|| self.take_slot(desk, key)) else {
+            self.place_shared(desk, links, key, count);
+            return;
+        };
+        self.watched.remove(&key);
+        let link = Link::Fetch(slot);
+        links.want(desk, link);
+        let Some(session) = links.session(link) else {
+            return;
+        };
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        let interest = Interest::Deliveries {
+            function: consumer.function().clone(),
+            consumer: consumer.id.clone(),
+            count,
+        };
+        consumer.reading = Reading::Watching { session, aborted: false };
+        watch(desk, links, link, session, interest);
+    }
+
+    fn place_shared(&mut self, desk: &mut Desk, links: &mut Links, key: ConsumerKey, count: u32) {
+        let Some(consumer) = self.consumers.get_mut(&key) else {
+            return;
+        };
+        links.want(desk, Link::Arrivals);
+        if let Some(after) = consumer.watch_after {
+            self.arrivals_stale |= self.watched.insert(key, after) != Some(after);
+            return;
+        }
+        self.watched.remove(&key);
+        consumer.reading = Reading::Fetching;
+        let op = Op::Fetch {
+            function: consumer.function().clone(),
+            consumer: consumer.id.clone(),
+            count,
+        };
+        desk.outbox.push(desk.now, op, Route::Consumer(key, Errand::Fetch));
+    }
+
+    pub(super) fn watch_arrivals(&mut self, desk: &mut Desk, links: &mut Links) {
+        match &mut self.arrivals {
+            Some(watch) => {
+                if self.arrivals_stale && !watch.aborted {
+                    watch.aborted = true;
+                    desk.emit(Effect::Abort(watch.session));
+                }
+            }
+            None if self.watched.is_empty() => {}
+            None => {
+                let Some(session) = links.session(Link::Arrivals) else {
+                    return;
+                };
+                let after = self.watched.iter().filter_map(|(key, after)| {
+                    Some((self.consumers.get(key)?.function().clone(), *after))
+                });
+                let interest = Interest::Arrivals { after: after.collect() };
+                self.arrivals = Some(ArrivalsWatch { session, aborted: false });
+                self.arrivals_stale = false;
+                watch(desk, links, Link::Arrivals, session, interest);
+            }
+        }
+    }
+
+    /// A blocking read ended.
+    pub(crate) fn watch_ended(
+        &mut self,
+        desk: &mut Desk,
+        link: Link,
+        result: Result<Wake, TransportError>,
+    ) {
+        match link {
+            Link::Arrivals => {
+                self.arrivals = None;
+                if let Ok(Wake::Arrivals(functions)) = result {
+                    self.arrived(&functions);
+                }
+            }
+            Link::Fetch(slot) => {
+                let Some(key) = self.slots.get(usize::from(slot)).copied().flatten() else {
+                    return;
+                };
+                let input = match result {
+                    Ok(Wake::Deliveries(deliveries)) => ConsumerInput::Delivered(deliveries),
+                    Ok(_) => ConsumerInput::ReadEmpty { last: None },
+                    Err(error) => ConsumerInput::ReadFailed(error),
+                };
+                self.tell(desk, key, input);
+            }
+            Link::Command | Link::Replies => {}
+        }
+    }
+
+    fn arrived(&mut self, functions: &[FunctionId]) {
+        for key in self.watched.keys().copied().collect::<Vec<_>>() {
+            let Some(consumer) = self.consumers.get_mut(&key) else {
+                continue;
+            };
+            if functions.contains(consumer.function()) {
+                consumer.watch_after = None;
+                self.dirty.insert(key);
+            }
+        }
+    }
+}
+
+fn watch(desk: &mut Desk, links: &mut Links, link: Link, session: SessionId, interest: Interest) {
+    let block = desk.config.block;
+    links.count_request(link);
+    let id = desk.launch(Effect::Watch { session, interest, block }, Flight::Watch(link));
+    desk.timers.arm(Timer::ResponseTimeout(id), desk.now + block + desk.config.watch_margin);
+}
