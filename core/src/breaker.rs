@@ -25,6 +25,7 @@ mod window;
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::mem;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -405,7 +406,7 @@ impl Breaker {
 
     /// Hashes what decides its behaviour: times relative to `now`, no counters, no numbers of permits.
     pub fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
-        self.phase.state().hash(&mut into);
+        mem::discriminant(&self.phase).hash(&mut into);
         match &self.phase {
             Phase::Closed { outstanding, window } => {
                 outstanding.len().hash(&mut into);
@@ -416,8 +417,8 @@ impl Breaker {
                 timeout.hash(&mut into);
                 trials.fingerprint(now, into);
             }
-            Phase::ForcedOpen => 0_u8.hash(&mut into),
-            Phase::ForcedClosed { outstanding } => (1_u8, outstanding.len()).hash(&mut into),
+            Phase::ForcedOpen => {}
+            Phase::ForcedClosed { outstanding } => outstanding.len().hash(&mut into),
         }
         if self.config.recovery_jitter_percent > 0 {
             self.jitter.hash(&mut into);

@@ -125,9 +125,10 @@ impl Trials {
     }
 
     pub(super) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
-        for (_, end) in self.under_way.iter().filter(|(_, end)| *end > now) {
-            end.since(now).hash(&mut into);
-        }
         self.succeeded.hash(&mut into);
+        for (_, end) in self.under_way.iter().filter(|(_, end)| *end > now) {
+            (1_u8, end.since(now)).hash(&mut into);
+        }
+        0_u8.hash(&mut into);
     }
 }

@@ -120,9 +120,10 @@ impl Buckets {
         for age in 0..BUCKETS.min(seen.newest + 1) {
             let bucket = seen.ring[((seen.newest - age) % BUCKETS) as usize];
             if bucket.results > 0 {
-                (age, bucket).hash(&mut into);
+                (1_u8, age, bucket).hash(&mut into);
             }
         }
+        0_u8.hash(&mut into);
         if seen.sum.results > 0 {
             (now.as_micros() % self.width_micros).hash(&mut into);
         }

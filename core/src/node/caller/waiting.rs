@@ -115,7 +115,9 @@ impl Caller {
 
     pub(super) fn inspect_all(&mut self, desk: &mut Desk) {
         for call in self.awaited.keys().cloned().collect::<Vec<_>>() {
-            self.inspect(desk, &call);
+            if !self.waiting_for(&call).is_empty() {
+                self.inspect(desk, &call);
+            }
         }
     }
 
