@@ -283,7 +283,9 @@ pub enum Op {
     },
 
     /// Registers a consumer: creates stream and group where missing, takes the next epoch, writes state,
-    /// indexes and definition. A repeat for the same consumer answers the same epoch.
+    /// indexes and definition. A repeat for the same consumer answers the same epoch. A consumer that was
+    /// deregistered or removed is never registered again: a late copy of this operation answers the epoch
+    /// it had and writes nothing, by the state of status `stopped` that it left (P6).
     Register {
         /// What the function is.
         definition: Definition,

@@ -281,7 +281,7 @@ impl Node {
         match route {
             Route::Consumer(key, errand) => worker.answered(desk, key, errand, result),
             Route::Beat(keys) => worker.beaten(desk, &keys, result),
-            Route::Survey => worker.surveyed(desk, links, result),
+            Route::Survey => worker.surveyed(desk, links, &result),
             Route::Remove(function, consumer) => {
                 worker.reconciler.removed(desk, function, consumer, &result);
             }

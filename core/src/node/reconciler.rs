@@ -55,7 +55,7 @@ impl Reconciler {
         desk: &mut Desk,
         link_since: Option<Time>,
         ours: impl Fn(&ConsumerId) -> bool,
-        result: OpResult,
+        result: &OpResult,
     ) {
         self.surveying = false;
         let Ok(Reply::Surveyed(survey)) = result else {
@@ -69,7 +69,7 @@ impl Reconciler {
                 let observation = self.observed.remove(&record.consumer);
                 let mut observation = look(desk.now, observation, record);
                 if !observation.removing
-                    && is_dead(desk, &survey, function, &mut observation, settled)
+                    && is_dead(desk, survey, function, &mut observation, settled)
                 {
                     observation.removing = true;
                     remove(desk, &function.function, record);

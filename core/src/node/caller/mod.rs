@@ -46,7 +46,7 @@ enum Step {
     /// The submission to be confirmed.
     Submitting { deadline: Duration },
     /// The outcome. `poll` is the time until the next look.
-    Waiting { poll: Duration },
+    Waiting { poll: Duration, since: Time },
     /// The store to cancel or expire the call.
     Deciding,
     /// The answer to a question, or to a publication.
@@ -89,8 +89,8 @@ pub(crate) struct Caller {
     waits: BTreeMap<Ticket, Wait>,
     /// Who awaits the outcome of each call.
     awaited: BTreeMap<CallId, BTreeSet<Ticket>>,
-    /// Calls with an inspection under way.
-    inspecting: BTreeSet<CallId>,
+    /// Calls with an inspection under way, and since when.
+    inspecting: BTreeMap<CallId, Time>,
     definitions: BTreeMap<FunctionId, (Option<Definition>, Time)>,
     /// The last reply seen.
     after: EntryId,
@@ -106,7 +106,7 @@ impl Caller {
             breaker,
             waits: BTreeMap::new(),
             awaited: BTreeMap::new(),
-            inspecting: BTreeSet::new(),
+            inspecting: BTreeMap::new(),
             definitions: BTreeMap::new(),
             after: EntryId::ZERO,
             listening: false,
@@ -355,7 +355,7 @@ impl Caller {
         for (ticket, wait) in &self.waits {
             (ticket, &wait.call, wait.goal, &wait.step).hash(&mut into);
         }
-        (&self.inspecting, self.after, self.listening).hash(&mut into);
+        (self.inspecting.keys().collect::<Vec<_>>(), self.after, self.listening).hash(&mut into);
         (self.watching, self.keeping, self.shutting_down).hash(&mut into);
     }
 }

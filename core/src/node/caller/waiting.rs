@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::breaker::Verdict as Judgement;
 use crate::call::CallState;
 use crate::command::{OnTimeout, Ticket};
 use crate::event::{Answer, CallError};
@@ -11,6 +12,7 @@ use crate::node::desk::Desk;
 use crate::node::links::Links;
 use crate::node::outbox::Route;
 use crate::op::{Op, OpResult, Reply, Settlement, Verdict};
+use crate::time::Time;
 use crate::timer::Timer;
 
 /// The deadline passes at the store; by the node's clock it is looked at a little later.
@@ -39,7 +41,7 @@ impl Caller {
                 call: Some(call.clone()),
                 goal: Goal::Outcome,
                 on_timeout,
-                step: Step::Waiting { poll: desk.config.poll_first },
+                step: Step::Waiting { poll: desk.config.poll_first, since: desk.now },
                 permit: Some(permit),
                 timeout,
                 since: desk.now,
@@ -90,7 +92,7 @@ impl Caller {
             return;
         };
         let poll = desk.config.poll_first;
-        wait.step = Step::Waiting { poll };
+        wait.step = Step::Waiting { poll, since: desk.now };
         desk.timers.arm(Timer::Poll(ticket), desk.now + poll);
         match wait.timeout {
             Some(timeout) => desk.timers.arm(Timer::Patience(ticket), wait.since + timeout),
@@ -104,10 +106,9 @@ impl Caller {
     /// Asks where a call stands, unless that is being asked.
     fn inspect(&mut self, desk: &mut Desk, call: &CallId) {
         let ticket = self.awaited.get(call).and_then(|tickets| tickets.first());
-        let Some(wait) = ticket.and_then(|ticket| self.waits.get(ticket)) else {
-            return;
-        };
-        if self.inspecting.insert(call.clone()) {
+        let Some(wait) = ticket.and_then(|ticket| self.waits.get(ticket)) else { return };
+        if !self.inspecting.contains_key(call) {
+            self.inspecting.insert(call.clone(), desk.now);
             let op = Op::Inspect { function: wait.function.clone(), call: call.clone() };
             desk.outbox.push(desk.now, op, Route::Awaited(call.clone()));
         }
@@ -121,48 +122,52 @@ impl Caller {
         }
     }
 
+    /// The store said where a call stood after it was asked. That is an answer to those who waited
+    /// then; for those who came later it is asked again, since the call may have been admitted between.
     pub(crate) fn inspected(&mut self, desk: &mut Desk, call: &CallId, result: OpResult) {
-        self.inspecting.remove(call);
+        let Some(asked_at) = self.inspecting.remove(call) else { return };
+        let (waited, late): (Vec<_>, Vec<_>) =
+            self.waiting_for(call).into_iter().partition(|(_, since)| *since <= asked_at);
+        let judgement = if result.is_ok() { Judgement::Success } else { Judgement::Failure };
+        for (ticket, _) in &waited {
+            self.judge(desk.now, *ticket, judgement);
+        }
         match result {
             Ok(Reply::Inspected(CallState::Decided(record))) => self.outcome(desk, &record),
-            Ok(Reply::Inspected(CallState::Absent)) => self.absent(desk, call),
+            Ok(Reply::Inspected(CallState::Absent)) => {
+                for (ticket, _) in waited {
+                    let answer = Err(CallError::OutcomeForgotten { call: call.clone() });
+                    self.finish(desk, ticket, answer);
+                }
+            }
             Ok(Reply::Inspected(CallState::Open { remaining, .. })) => {
-                for ticket in self.waiting_for(call) {
-                    self.judge(desk.now, ticket, crate::breaker::Verdict::Success);
+                for (ticket, _) in waited {
                     let at = desk.now + remaining + DEADLINE_MARGIN;
                     desk.timers.arm(Timer::Deadline(ticket), at);
                 }
             }
-            Ok(_) | Err(_) => {
-                for ticket in self.waiting_for(call) {
-                    self.judge(desk.now, ticket, crate::breaker::Verdict::Failure);
-                }
-            }
+            Ok(_) | Err(_) => {}
+        }
+        if !late.is_empty() {
+            self.inspect(desk, call);
         }
     }
 
-    /// Tickets that wait for the outcome of a call that was accepted.
-    fn waiting_for(&self, call: &CallId) -> Vec<Ticket> {
+    /// Tickets that wait for the outcome of a call that was accepted, and since when.
+    fn waiting_for(&self, call: &CallId) -> Vec<(Ticket, Time)> {
         let tickets = self.awaited.get(call).into_iter().flatten();
-        let waits = |ticket: &&Ticket| {
-            self.waits.get(ticket).is_some_and(|it| matches!(it.step, Step::Waiting { .. }))
+        let waits = |ticket: &Ticket| match self.waits.get(ticket)?.step {
+            Step::Waiting { since, .. } => Some((*ticket, since)),
+            _ => None,
         };
-        tickets.filter(waits).copied().collect()
-    }
-
-    fn absent(&mut self, desk: &mut Desk, call: &CallId) {
-        for ticket in self.waiting_for(call) {
-            self.judge(desk.now, ticket, crate::breaker::Verdict::Success);
-            let answer = Err(CallError::OutcomeForgotten { call: call.clone() });
-            self.finish(desk, ticket, answer);
-        }
+        tickets.filter_map(waits).collect()
     }
 
     pub(crate) fn poll_due(&mut self, desk: &mut Desk, ticket: Ticket) {
         let Some(wait) = self.waits.get_mut(&ticket) else {
             return;
         };
-        let Step::Waiting { poll } = &mut wait.step else {
+        let Step::Waiting { poll, .. } = &mut wait.step else {
             return;
         };
         *poll = (*poll * 2).min(desk.config.poll_max);
@@ -219,14 +224,13 @@ impl Caller {
         };
         match result {
             Ok(Reply::Settled(Settlement::NotDue { remaining })) => {
-                wait.step = Step::Waiting { poll: desk.config.poll_first };
+                wait.step = Step::Waiting { poll: desk.config.poll_first, since: desk.now };
                 desk.timers.arm(Timer::Deadline(ticket), desk.now + remaining + DEADLINE_MARGIN);
                 desk.timers.arm(Timer::Poll(ticket), desk.now + desk.config.poll_first);
             }
             Ok(_) => {
-                wait.step = Step::Waiting { poll: desk.config.poll_first };
+                wait.step = Step::Waiting { poll: desk.config.poll_first, since: desk.now };
                 desk.timers.arm(Timer::Poll(ticket), desk.now + desk.config.poll_first);
-                self.inspecting.remove(&call);
                 self.inspect(desk, &call);
             }
             Err(error) => {

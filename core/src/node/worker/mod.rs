@@ -285,7 +285,16 @@ impl Worker {
         }
     }
 
-    pub(crate) fn surveyed(&mut self, desk: &mut Desk, links: &Links, result: OpResult) {
+    pub(crate) fn surveyed(&mut self, desk: &mut Desk, links: &Links, result: &OpResult) {
+        if let Ok(Reply::Surveyed(survey)) = result {
+            // Whoever parked a call may be gone: each worker of the function sees to it.
+            for function in &survey.functions {
+                let key = self.current.get(&function.function);
+                if let (Some(key), Some(next_due)) = (key, function.next_due) {
+                    desk.timers.arm_no_later(Timer::Sweep(*key), desk.now + next_due);
+                }
+            }
+        }
         let ours = |id: &ConsumerId| self.consumers.values().any(|it| it.id == *id);
         let link_since = links.up_since(Link::Command);
         self.reconciler.surveyed(desk, link_since, ours, result);
