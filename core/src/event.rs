@@ -105,6 +105,9 @@ pub enum CallError {
         /// The call.
         call: CallId,
     },
+    /// The store could not be asked in time, and the call was not submitted.
+    #[error("the store did not answer in time and the call was not submitted; try again later")]
+    NotSubmitted,
     /// The store did not answer a question in time.
     #[error("the store did not answer in time; try again later")]
     NoAnswer,

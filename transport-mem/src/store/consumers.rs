@@ -13,7 +13,7 @@ use super::work::{Return, Work};
 
 impl Work<'_> {
     /// [`Op::Register`](steadfast_core::op::Op::Register). A repeat answers the epoch and changes no
-    /// state: a late one must not pass for a heartbeat.
+    /// state: a late one must not pass for a heartbeat, nor bring back a consumer that was removed.
     pub(super) fn register(
         &mut self,
         definition: &Definition,
@@ -22,7 +22,7 @@ impl Work<'_> {
         sessions: &[SessionId],
     ) -> Epoch {
         self.ensure();
-        if let Some(record) = self.function.consumer(self.now, consumer) {
+        if let Some(record) = self.function.known(self.now, consumer) {
             return record.epoch;
         }
         let epoch = self.function.next_epoch(self.now);
@@ -96,7 +96,7 @@ impl Work<'_> {
             return 0;
         }
         let released = self.dissolve(consumer, Return::Released);
-        self.function.remove_consumer(consumer);
+        self.function.bury_consumer(self.now, consumer);
         released
     }
 
@@ -115,7 +115,7 @@ impl Work<'_> {
             return Reply::Kept;
         }
         let taken_over = self.dissolve(consumer, Return::TakenOver);
-        self.function.remove_consumer(consumer);
+        self.function.bury_consumer(self.now, consumer);
         Reply::Removed { taken_over }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use steadfast_core::call::{DeadLetter, Payload};
 use steadfast_core::definition::Definition;
 use steadfast_core::name::{CallId, ConsumerId, EntryId, Epoch, IdempotencyKey};
-use steadfast_core::op::ConsumerRecord;
+use steadfast_core::op::{ConsumerRecord, ConsumerStatus};
 use steadfast_core::time::StoreTime;
 use steadfast_core::wire::CallEntry;
 
@@ -18,6 +18,13 @@ use super::stream::{Stream, call_bytes, next_id};
 pub(super) const RESULT_TTL: Duration = Duration::from_secs(300);
 /// How long a consumer's state and a function's definition live without a heartbeat.
 pub(super) const STATE_TTL: Duration = Duration::from_secs(3_600);
+
+/// How long the state of a consumer that was removed is kept: as long as call ids deduplicate.
+const STOPPED_TTL: Duration = Duration::from_secs(300);
+
+fn is_alive(record: &ConsumerRecord) -> bool {
+    record.status != ConsumerStatus::Stopped
+}
 
 /// The record of an open call of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -210,11 +217,17 @@ impl Function {
         now: StoreTime,
         consumer: &ConsumerId,
     ) -> Option<&ConsumerRecord> {
-        self.consumers.get(consumer).filter(|it| it.expires > now).map(|it| &it.record)
+        self.known(now, consumer).filter(|record| is_alive(record))
     }
 
     pub(super) fn consumers(&self, now: StoreTime) -> impl Iterator<Item = &ConsumerRecord> {
-        self.consumers.values().filter(move |it| it.expires > now).map(|it| &it.record)
+        let kept = self.consumers.values().filter(move |it| it.expires > now);
+        kept.map(|it| &it.record).filter(|record| is_alive(record))
+    }
+
+    /// A consumer's state, also one of status `stopped`, that a consumer leaves when it is removed.
+    pub(super) fn known(&self, now: StoreTime, consumer: &ConsumerId) -> Option<&ConsumerRecord> {
+        self.consumers.get(consumer).filter(|it| it.expires > now).map(|it| &it.record)
     }
 
     pub(super) fn registered(&self) -> &BTreeMap<ConsumerId, Registered> {
@@ -228,7 +241,16 @@ impl Function {
         self.consumers.insert(consumer, Registered { record, expires });
     }
 
-    pub(super) fn remove_consumer(&mut self, consumer: &ConsumerId) -> bool {
+    /// Leaves of a consumer its state of status `stopped`: a late copy of its registration, still on its
+    /// way on a dying connection, must not bring it back.
+    pub(super) fn bury_consumer(&mut self, now: StoreTime, consumer: &ConsumerId) {
+        if let Some(record) = self.consumer(now, consumer).cloned() {
+            let record = ConsumerRecord { status: ConsumerStatus::Stopped, ..record };
+            self.set_consumer(record, now + STOPPED_TTL);
+        }
+    }
+
+    fn remove_consumer(&mut self, consumer: &ConsumerId) -> bool {
         let Some(removed) = self.consumers.remove(consumer) else {
             return false;
         };

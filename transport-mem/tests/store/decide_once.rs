@@ -1,6 +1,6 @@
 //! A call is decided once; the first decision wins.
 
-use steadfast_core::call::{CallState, Outcome};
+use steadfast_core::call::{CallState, Outcome, Payload};
 use steadfast_core::op::{Op, Verdict};
 
 use crate::world::{World, call, complete, dead_letter, decide, fail, function, retry, seconds};
@@ -90,7 +90,7 @@ fn a_dead_letter_and_its_outcome_are_one_step() {
     let letters = world.store.dead_letters(&function());
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].call, Some(call("c1")));
-    assert_eq!(letters[0].input.as_ref().map(|input| input.bytes()), Some(7));
+    assert_eq!(letters[0].input.as_ref().map(Payload::bytes), Some(7));
     assert_eq!(world.state("c1"), "decided: c1 dead_lettered(timeout) after 1");
 }
 

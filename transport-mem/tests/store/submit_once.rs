@@ -75,6 +75,23 @@ fn a_call_above_the_bound_is_refused_before_any_write() {
 }
 
 #[test]
+fn parked_calls_and_older_callers_entries_count_against_the_bound() {
+    let mut world = World::new();
+    let bounded = |id: &str, delay| Op::Submit(Submission { open_max: 2, delay, ..submission(id) });
+    world.check(&bounded("c1", seconds(60)), "accepted");
+    world.check(&bounded("c2", seconds(60)), "accepted");
+    world.check(&bounded("c3", seconds(0)), "full: 2 open");
+
+    let mut world = World::new();
+    for id in ["c1", "c2", "c3"] {
+        let fields = [("callId", id), ("input", "1")];
+        let fields = fields.map(|(field, value)| (field.to_owned(), value.to_owned())).to_vec();
+        world.ask(&Op::OlderPeerAdd { function: function(), fields });
+    }
+    world.check(&bounded("c4", seconds(0)), "full: 3 open");
+}
+
+#[test]
 fn a_delayed_call_is_parked_until_it_is_due() {
     let mut world = World::new();
     let delayed = Op::Submit(Submission { delay: seconds(10), ..submission("c1") });

@@ -1,9 +1,10 @@
 //! A dead consumer's calls are taken over, and counted before they begin.
 
 use steadfast_core::call::{Delivery, Lease};
+use steadfast_core::name::SessionId;
 use steadfast_core::op::{Destination, Op, Reply};
 
-use crate::world::{World, beat, begin, consumer, function, relocate, retry, seconds};
+use crate::world::{World, beat, begin, consumer, function, register, relocate, retry, seconds};
 
 /// Fetches the one call as a new consumer after the one before was removed.
 fn take_over(world: &mut World, from: &str, to: &str) -> (Delivery, Lease) {
@@ -27,6 +28,18 @@ fn a_consumer_is_removed_only_as_observed() {
     world.pass(seconds(5));
     world.check(&beat("w", lease.epoch, world.session), "beaten, 0 removed");
     world.check_twice(&remove, "kept", "kept");
+    // The node is connected anew within the same moment.
+    let observed = world.store.consumers(world.now, &function())[0].clone();
+    let other = SessionId(99);
+    world.check(&beat("w", lease.epoch, other), "beaten, 0 removed");
+    let stale = Op::Remove {
+        function: function(),
+        consumer: consumer("w"),
+        epoch: lease.epoch,
+        heartbeat: observed.heartbeat,
+        sessions: observed.sessions,
+    };
+    world.check(&stale, "kept");
     assert_eq!(world.remove("w"), Reply::Removed { taken_over: 1 });
     world.check(&remove, "kept");
     assert!(world.store.group_names(&function()).is_empty());
@@ -92,4 +105,17 @@ fn an_overdue_call_is_expired_instead_of_begun() {
     let (_, lease) = take_over(&mut world, "w1", "w2");
     world.pass(seconds(300));
     world.check_twice(&begin("c1", &lease), "not begun: expired", "not begun: expired");
+}
+
+#[test]
+fn a_late_copy_of_a_registration_brings_nobody_back() {
+    let mut world = World::new();
+    let epoch = world.register("w");
+    world.pass(seconds(1));
+    assert_eq!(world.remove("w"), Reply::Removed { taken_over: 0 });
+    let late = register("w", world.session);
+    world.check(&late, &format!("registered {epoch}"));
+    world.check(&beat("w", epoch, world.session), "beaten, 1 removed");
+    assert_eq!(world.store.consumers(world.now, &function()), []);
+    assert_eq!(world.leftovers(), Vec::<String>::new());
 }

@@ -108,6 +108,19 @@ fn an_unwatched_or_disconnected_session_takes_nothing() {
 }
 
 #[test]
+fn a_late_read_creates_its_consumers_name_again_once_it_is_served() {
+    let mut world = World::new();
+    world.check(&Op::Ensure { function: function() }, "ensured, created: true");
+    for name in ["w1", "w2"] {
+        world.block(&deliveries(name, 1));
+        world.store.delete_name(world.now, &function(), &consumer(name));
+    }
+    world.submit("c1");
+    assert_eq!(world.wakes().len(), 1);
+    assert_eq!(world.store.group_names(&function()), [consumer("w1")]);
+}
+
+#[test]
 fn a_session_waits_for_one_thing_at_a_time() {
     let mut world = World::new();
     let session = world.block(&arrivals(EntryId::ZERO));

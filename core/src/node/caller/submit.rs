@@ -246,7 +246,10 @@ impl Caller {
             (Step::Submitting { .. }, Some(call)) if maybe_applied => {
                 CallError::Unconfirmed { call: call.clone() }
             }
-            _ => CallError::NoAnswer,
+            (Step::Describing(_) | Step::Looking(_) | Step::Submitting { .. }, _) => {
+                CallError::NotSubmitted
+            }
+            (Step::Waiting { .. } | Step::Deciding | Step::Asking(_), _) => CallError::NoAnswer,
         };
         self.finish(desk, ticket, Err(error));
     }
