@@ -109,6 +109,7 @@ impl Consumer {
             self.watch_after = last;
         }
         self.reading = Reading::Idle;
+        self.adopted.clear();
         self.retries = 0;
         Handled
     }
@@ -118,6 +119,7 @@ impl Consumer {
             return Skip(Ignored::NotAsked);
         }
         self.reading = Reading::Idle;
+        self.adopted.clear();
         self.watch_after = None;
         self.note_error(error);
         self.unregistered |= error.kind == ErrorKind::NoGroup;
@@ -139,7 +141,9 @@ impl Consumer {
         self.reading = Reading::Idle;
         self.watch_after = None;
         self.retries = 0;
-        self.take_in(desk, metrics, deliveries);
+        let adopted = std::mem::take(&mut self.adopted);
+        let new = deliveries.into_iter().filter(|it| !adopted.contains(&it.entry()));
+        self.take_in(desk, metrics, new.collect());
         Handled
     }
 
@@ -154,6 +158,9 @@ impl Consumer {
         }
         if self.epoch.is_none() {
             return Skip(Ignored::NotAsked);
+        }
+        if self.reading != Reading::Idle {
+            self.adopted.extend(deliveries.iter().map(Delivered::entry));
         }
         self.take_in(desk, metrics, deliveries);
         Handled

@@ -119,6 +119,8 @@ pub(crate) struct Consumer {
     rejecting: BTreeSet<EntryId>,
     /// Pending at it by the last heartbeat, and not held: unseen, or settled meanwhile.
     suspects: BTreeSet<EntryId>,
+    /// Adopted while a read was under way, whose late answer may name them once more.
+    adopted: BTreeSet<EntryId>,
 }
 
 impl Consumer {
@@ -154,6 +156,7 @@ impl Consumer {
             executions: BTreeMap::new(),
             rejecting: BTreeSet::new(),
             suspects: BTreeSet::new(),
+            adopted: BTreeSet::new(),
         };
         consumer.enter(desk, Phase::Starting);
         consumer.register(desk);
@@ -345,7 +348,8 @@ impl Consumer {
     pub(crate) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
         (&self.id, self.phase, self.epoch, self.reading, self.watch_after).hash(&mut into);
         (self.renewing, self.registration, self.fenced, self.unregistered).hash(&mut into);
-        (self.retries, &self.executions, &self.rejecting, &self.suspects).hash(&mut into);
+        (self.retries, &self.executions, &self.rejecting, &self.suspects, &self.adopted)
+            .hash(&mut into);
         for (entry, holding) in self.holdings.iter() {
             (entry, &holding.delivery.call, holding.delivery.attempt).hash(&mut into);
             (holding.stage, holding.robbed, holding.deadline.since(now)).hash(&mut into);

@@ -225,6 +225,19 @@ fn only_a_stop_or_a_fence_leads_out_of_the_loop() {
 }
 
 #[test]
+fn an_adopted_entry_is_not_run_again_by_the_late_answer_of_its_read() {
+    let mut driven = Driven::starting();
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    driven.consumer.reading = Reading::Watching { session: SessionId(4), aborted: false };
+    driven.tell(ConsumerInput::Adopted(vec![delivery(RUNNING, 0)]));
+    let end = AttemptEnd::Success(Payload::null());
+    driven.tell(ConsumerInput::Ran { attempt: AttemptId(0), end });
+    driven.tell(ConsumerInput::Settled { entry: RUNNING, settlement: Settlement::Done });
+    driven.tell(ConsumerInput::Delivered(vec![delivery(RUNNING, 0)]));
+    assert_eq!(driven.metrics.started, 1);
+}
+
+#[test]
 fn a_repeated_stop_may_only_hasten_the_end() {
     let mut driven = Driven::stopping();
     assert_ne!(driven.tell(stop(Some(OWN), 60)), Disposition::Handled);
