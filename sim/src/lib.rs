@@ -1,1 +1,26 @@
-//! Steadfast.
+//! Worlds in which Steadfast's machines run against the reference store: every message an event that
+//! can be lost, doubled or late, every fault drawn from a seed, every promise judged from what happened.
+//!
+//! The discrete-event world ([`world::World`]) is generic over the machine and the store, so that an
+//! exhibit with a historic mistake runs in it as the production node does. It has no clock, no threads
+//! and no entropy but its seed: the same seed gives the same events, and their rolling hash proves it.
+//!
+//! ```
+//! use steadfast_sim::{run, scenario};
+//!
+//! let report = run::judge(scenario::calm(), 7);
+//! assert!(report.violations.is_empty());
+//! ```
+
+pub mod checkers;
+pub mod digest;
+pub mod faults;
+pub mod history;
+pub mod moment;
+pub mod policy;
+pub mod queue;
+pub mod run;
+pub mod scenario;
+pub mod subject;
+pub mod workload;
+pub mod world;

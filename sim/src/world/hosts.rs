@@ -1,0 +1,325 @@
+//! Hosts: incarnations of nodes, their clocks, their lives and deaths.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::time::Duration;
+
+use steadfast_core::attempt::AttemptId;
+use steadfast_core::command::Command;
+use steadfast_core::definition::Definition;
+use steadfast_core::event::Event;
+use steadfast_core::machine::{Done, Effect, EffectId, Input, Output};
+use steadfast_core::name::{NodeId, SessionId};
+use steadfast_core::op::ConsumerStatus;
+
+use super::World;
+use super::event::{Message, What};
+use super::handlers::Running;
+use crate::faults::{Closed, FaultKind, SlotId};
+use crate::history::{Fact, HostId};
+use crate::moment::{Moment, NodeClock};
+use crate::subject::{SimStore, Subject};
+
+/// More outputs than any input causes.
+const OUTPUTS_MAX: u32 = 100_000;
+
+/// How long the store keeps the sessions of a machine that lost power.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// A node's place, whatever incarnation fills it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) name: String,
+    pub(super) is_worker: bool,
+    /// The present incarnation, dead or alive.
+    pub(super) host: Option<HostId>,
+    pub(super) incarnations: u32,
+    /// The way to the store is closed like this, by the partition of this number, since then.
+    pub(super) closed: Option<(Closed, u32, Moment)>,
+    pub(super) partitions: u32,
+}
+
+impl Slot {
+    pub(super) fn new(slot: SlotId, is_worker: bool) -> Self {
+        Self {
+            name: format!("{}{}", if is_worker { "worker" } else { "caller" }, slot.0),
+            is_worker,
+            host: None,
+            incarnations: 0,
+            closed: None,
+            partitions: 0,
+        }
+    }
+}
+
+/// One incarnation of a node.
+#[derive(Debug)]
+pub(super) struct Host<M> {
+    pub(super) slot: SlotId,
+    pub(super) name: NodeId,
+    /// Nothing where the process is dead.
+    pub(super) machine: Option<M>,
+    pub(super) clock: NodeClock,
+    /// The earliest tick that is scheduled.
+    tick_at: Option<Moment>,
+    /// When the machine wants its tick.
+    due_at: Option<Moment>,
+    /// What happened while the process was paused.
+    pub(super) paused: Option<Vec<What>>,
+    pub(super) sessions: BTreeMap<SessionId, u32>,
+    /// Every connection it ever asked for.
+    pub(super) conns: Vec<u32>,
+    pub(super) running: BTreeMap<AttemptId, Running>,
+    pub(super) has_ended: bool,
+}
+
+impl<M> Host<M> {
+    /// The process lives, and its machine has not ended.
+    pub(super) const fn is_running(&self) -> bool {
+        self.machine.is_some() && !self.has_ended
+    }
+}
+
+impl<M: Subject, S: SimStore> World<M, S> {
+    /// Starts an incarnation in this place; a worker serves every function.
+    pub(super) fn start_host(&mut self, slot: SlotId) {
+        let host = HostId(self.hosts.len() as u32);
+        let place = &mut self.slots[usize::from(slot.0)];
+        place.incarnations += 1;
+        place.host = Some(host);
+        let (is_worker, text) = (place.is_worker, format!("{}.{}", place.name, place.incarnations));
+        let name = NodeId::new(&text).expect("a generated node id is valid");
+        let mut random = self.entropy.stream(&format!("node {text}"));
+        let seed = random.next_u64();
+        let span = u64::from(self.scenario.drift_ppm);
+        let drift_ppm = random.below(2 * span + 1) as i32 - span as i32;
+        self.hosts.push(Host {
+            slot,
+            name: name.clone(),
+            machine: Some(M::start(name.clone(), self.scenario.config.clone(), seed)),
+            clock: NodeClock::new(self.now, drift_ppm),
+            tick_at: None,
+            due_at: None,
+            paused: None,
+            sessions: BTreeMap::new(),
+            conns: Vec::new(),
+            running: BTreeMap::new(),
+            has_ended: false,
+        });
+        self.fact(Fact::Started { host, node: name });
+        self.note(|_| format!("{text} starts"));
+        if is_worker {
+            for function in 0..self.scenario.functions.len() {
+                self.serve(host, function);
+            }
+        } else {
+            self.deliver(host, Input::Tick);
+        }
+    }
+
+    /// Tells a host to serve a function; a save where it does already.
+    pub(super) fn serve(&mut self, host: HostId, function: usize) {
+        let function = self.scenario.functions[function].clone();
+        let options = self.scenario.options.clone();
+        self.fact(Fact::Served { host, function: function.clone(), options: options.clone() });
+        let definition = Box::new(Definition::new(function));
+        self.deliver(host, Input::Command(Command::Serve { definition, options }));
+    }
+
+    /// The live incarnation in a place.
+    pub(super) fn live_host(&self, slot: SlotId) -> Option<HostId> {
+        self.slots[usize::from(slot.0)]
+            .host
+            .filter(|host| self.host(*host).machine.is_some() && !self.host(*host).has_ended)
+    }
+
+    pub(super) fn host(&self, host: HostId) -> &Host<M> {
+        &self.hosts[host.0 as usize]
+    }
+
+    pub(super) fn host_mut(&mut self, host: HostId) -> &mut Host<M> {
+        &mut self.hosts[host.0 as usize]
+    }
+
+    /// Keeps what a paused process cannot take yet; answers what it can.
+    pub(super) fn unless_paused(&mut self, host: HostId, what: What) -> Option<What> {
+        match &mut self.host_mut(host).paused {
+            Some(backlog) => {
+                backlog.push(what);
+                None
+            }
+            None => Some(what),
+        }
+    }
+
+    /// Tells a machine something, and does what it says.
+    pub(super) fn deliver(&mut self, host: HostId, input: Input) {
+        let Some(What::Input(_, input)) =
+            self.unless_paused(host, What::Input(host, Box::new(input)))
+        else {
+            return;
+        };
+        let now = self.now;
+        let subject = &mut self.hosts[host.0 as usize];
+        let Some(machine) = &mut subject.machine else {
+            return;
+        };
+        (host.0, &*input).hash(&mut self.digest);
+        if let Some(lines) = &mut self.trace {
+            lines.push(format!("{now} {} < {input}", subject.name));
+        }
+        machine.handle(subject.clock.show(now), *input);
+        self.drain(host);
+    }
+
+    fn drain(&mut self, host: HostId) {
+        for _ in 0..OUTPUTS_MAX {
+            let Some(machine) = &mut self.hosts[host.0 as usize].machine else {
+                return;
+            };
+            match machine.poll() {
+                Output::Effect { id, effect } => {
+                    self.note(|world| format!("{} > {id} {effect}", world.host(host).name));
+                    self.perform(host, id, effect);
+                }
+                Output::Event(event) => {
+                    self.note(|world| format!("{} ! {event}", world.host(host).name));
+                    self.hear(host, event);
+                }
+                Output::Wait { until, .. } => {
+                    let subject = &mut self.hosts[host.0 as usize];
+                    subject.due_at = until.map(|until| {
+                        subject.clock.moment_of(until).max(self.now + Duration::from_micros(1))
+                    });
+                    self.arm(host);
+                    return;
+                }
+            }
+        }
+        self.events = u64::MAX;
+    }
+
+    /// Schedules a tick, unless an earlier one is on its way.
+    fn arm(&mut self, host: HostId) {
+        let subject = &mut self.hosts[host.0 as usize];
+        if let Some(due) = subject.due_at
+            && subject.tick_at.is_none_or(|at| at > due)
+        {
+            subject.tick_at = Some(due);
+            self.queue.push(due, What::Tick(host));
+        }
+    }
+
+    pub(super) fn tick(&mut self, host: HostId) {
+        let now = self.now;
+        let subject = self.host_mut(host);
+        if subject.tick_at == Some(now) {
+            subject.tick_at = None;
+        }
+        match subject.due_at {
+            Some(due) if due <= now => {
+                if subject.paused.is_none() {
+                    subject.due_at = None;
+                }
+                self.deliver(host, Input::Tick);
+            }
+            Some(_) => self.arm(host),
+            None => {}
+        }
+    }
+
+    fn perform(&mut self, host: HostId, id: EffectId, effect: Effect) {
+        match effect {
+            Effect::Connect(link) => self.connect(host, id, link),
+            Effect::Close(session) => self.close(host, session),
+            Effect::Execute { session, ops, .. } => {
+                let message = Message::Execute { effect: Some(id), ops, last: true, cut: None };
+                self.request(host, session, id, message);
+            }
+            Effect::Watch { session, interest, block } => {
+                let message = Message::Watch { effect: id, interest, block, cut: false };
+                self.request(host, session, id, message);
+            }
+            Effect::Abort(session) => self.abort(host, session),
+            Effect::Run(attempt) => self.run_handler(host, id, &attempt),
+            Effect::Interrupt { attempt, why } => self.interrupt(host, attempt, why),
+        }
+    }
+
+    /// Answers an effect without a connection, a moment later.
+    pub(super) fn answer_soon(&mut self, host: HostId, id: EffectId, done: Done) {
+        self.queue.push(
+            self.now + Duration::from_micros(5),
+            What::Input(host, Box::new(Input::Done { id, done })),
+        );
+    }
+
+    fn hear(&mut self, host: HostId, event: Event) {
+        match event {
+            Event::Answer { ticket, answer } => self.hear_answer(host, ticket, &answer),
+            Event::Consumer { function, consumer, epoch, status, cause } => {
+                if let (ConsumerStatus::Active, Some(epoch)) = (status, epoch)
+                    && self.seen.iter().all(|(_, _, seen, _)| *seen != consumer)
+                {
+                    let incarnation = (host, function.clone(), consumer.clone(), epoch);
+                    self.seen.push(incarnation);
+                }
+                self.fact(Fact::Status { host, function, consumer, epoch, status, cause });
+            }
+            Event::ShutDown => self.host_mut(host).has_ended = true,
+            _ => {}
+        }
+    }
+
+    /// Kills the process: machine and handlers vanish; the kernel closes what it still can.
+    pub(super) fn crash(&mut self, host: HostId, sessions_end: bool) {
+        let subject = self.host_mut(host);
+        subject.machine = None;
+        subject.running.clear();
+        subject.due_at = None;
+        subject.sessions.clear();
+        subject.paused = None;
+        let conns = subject.conns.clone();
+        self.fact(Fact::Killed { host, sessions_end });
+        self.note(|world| format!("{} is killed", world.host(host).name));
+        self.tickets.retain(|_, (asker, _)| *asker != host);
+        for conn in conns {
+            self.conns[conn as usize].abandon();
+            if sessions_end {
+                self.send_up(conn, Message::Fin);
+            } else {
+                self.conns[conn as usize].held_up.clear();
+                self.queue.push(self.now + KEEPALIVE, What::SessionEnd(conn));
+            }
+        }
+    }
+
+    /// Stops a process for a while, as SIGSTOP does.
+    pub(super) fn pause(&mut self, host: HostId, lasts: Duration) {
+        if self.host(host).paused.is_some() {
+            return;
+        }
+        let until = self.now + lasts;
+        self.host_mut(host).paused = Some(Vec::new());
+        self.disturbed(Some(host), FaultKind::Pause, until);
+        self.note(|world| format!("{} is paused for {lasts:?}", world.host(host).name));
+        self.queue.push(until, What::Resume(host));
+    }
+
+    pub(super) fn resume(&mut self, host: HostId) {
+        let Some(backlog) = self.host_mut(host).paused.take() else {
+            return;
+        };
+        self.note(|world| format!("{} goes on", world.host(host).name));
+        let at = self.now;
+        for what in backlog {
+            self.queue.push(at, what);
+        }
+    }
+
+    pub(super) fn restart_slot(&mut self, slot: SlotId) {
+        if self.live_host(slot).is_none() {
+            self.start_host(slot);
+        }
+    }
+}

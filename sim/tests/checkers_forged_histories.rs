@@ -1,0 +1,292 @@
+//! The checkers against forged histories: each good one passes, and each planted lie is named.
+
+use std::time::Duration;
+
+use steadfast_core::attempt::AttemptEnd;
+use steadfast_core::call::{CallState, Outcome, Payload, Record};
+use steadfast_core::command::{FunctionOptions, Ticket};
+use steadfast_core::config::Config;
+use steadfast_core::event::{CallError, StopCause};
+use steadfast_core::name::{CallId, ConsumerId, Epoch, FunctionId, NodeId};
+use steadfast_core::op::ConsumerStatus;
+use steadfast_core::time::StoreTime;
+use steadfast_sim::checkers::{Terms, judge};
+use steadfast_sim::faults::FaultKind;
+use steadfast_sim::history::{Fact, History, HostId};
+use steadfast_sim::moment::Moment;
+
+/// Judges facts that happen at these milliseconds; `expect` names the broken promises, in order.
+fn check(facts: Vec<(u64, Fact)>, expect: &[&str]) {
+    let history: History =
+        facts.into_iter().map(|(millis, fact)| (Moment::from_millis(millis), fact)).collect();
+    let found = judge(&history, &Terms::of(&Config::default()));
+    let broken: Vec<String> = found
+        .iter()
+        .map(|violation| violation.promise.to_string())
+        .map(|promise| promise.split(' ').next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(broken, expect, "{found:#?}");
+}
+
+fn function() -> FunctionId {
+    FunctionId::new("greet", "global").unwrap()
+}
+
+fn call() -> CallId {
+    CallId::new("c1").unwrap()
+}
+
+fn consumer(name: &str) -> ConsumerId {
+    ConsumerId::new(name).unwrap()
+}
+
+fn success(text: &str) -> Record {
+    let outcome = Outcome::Success(Payload::parse(text).unwrap());
+    Record { call: call(), outcome, attempts: 1, decided_at: StoreTime::ZERO }
+}
+
+fn served(host: u32) -> Fact {
+    let options = FunctionOptions { concurrency: 1, ..FunctionOptions::default() };
+    Fact::Served { host: HostId(host), function: function(), options }
+}
+
+fn started(host: u32) -> Fact {
+    Fact::Started { host: HostId(host), node: NodeId::new(format!("n{host}")).unwrap() }
+}
+
+fn registered(name: &str, epoch: u64) -> Fact {
+    Fact::Registered { function: function(), consumer: consumer(name), epoch: Epoch(epoch) }
+}
+
+fn admitted() -> Fact {
+    Fact::Admitted {
+        function: function(),
+        call: call(),
+        not_before: Moment::from_millis(20_000),
+        overdue_at: Moment::from_secs(300),
+    }
+}
+
+fn begun(host: u32, name: &str, epoch: u64, id: &str, attempt: u32) -> Fact {
+    Fact::Begun {
+        host: HostId(host),
+        function: function(),
+        consumer: consumer(name),
+        epoch: Epoch(epoch),
+        call: CallId::new(id).unwrap(),
+        attempt,
+    }
+}
+
+fn ended(host: u32, name: &str, text: &str) -> Fact {
+    let end = AttemptEnd::Success(Payload::parse(text).unwrap());
+    Fact::Ended { host: HostId(host), consumer: consumer(name), call: call(), end }
+}
+
+fn decided(record: Record) -> Fact {
+    Fact::Decided { call: call(), state: CallState::Decided(record) }
+}
+
+fn observed(record: Record) -> Fact {
+    Fact::Observed { host: HostId(9), record }
+}
+
+fn last(state: CallState) -> Fact {
+    Fact::Final { call: call(), state }
+}
+
+fn status(status: ConsumerStatus, cause: StopCause) -> Fact {
+    Fact::Status {
+        host: HostId(0),
+        function: function(),
+        consumer: consumer("a"),
+        epoch: Some(Epoch(1)),
+        status,
+        cause: Some(cause),
+    }
+}
+
+fn stop(host: u32, name: &str, epoch: u64) -> Fact {
+    Fact::StopSent { host: HostId(host), consumer: consumer(name), epoch: Epoch(epoch) }
+}
+
+/// A worker's start, a call, its execution and its outcome, and then what is added.
+fn life(text: &str, more: Vec<(u64, Fact)>) -> Vec<(u64, Fact)> {
+    let mut facts = vec![
+        (0, started(0)),
+        (0, served(0)),
+        (1, registered("a", 1)),
+        (20_000, admitted()),
+        (20_001, begun(0, "a", 1, "c1", 1)),
+        (20_010, ended(0, "a", text)),
+        (20_011, decided(success(text))),
+    ];
+    facts.extend(more);
+    facts
+}
+
+#[test]
+fn an_honest_life_passes_whatever_the_value() {
+    for text in ["0", "false", "\"\"", "null", "[1]"] {
+        let state = CallState::Decided(success(text));
+        check(life(text, vec![(20_012, observed(success(text))), (30_000, last(state))]), &[]);
+    }
+}
+
+#[test]
+fn a_lost_call_and_a_forgotten_outcome_are_named() {
+    let open = vec![(0, served(0)), (20_000, admitted()), (21_000, last(CallState::Absent))];
+    check(open, &["P1", "P5"]);
+    check(life("0", vec![(30_000, last(CallState::Absent))]), &["P1"]);
+    check(life("0", vec![(320_012, last(CallState::Absent))]), &[]);
+    check(vec![(5, Fact::Acknowledged { call: call() })], &["P1"]);
+}
+
+#[test]
+fn forgetting_too_early_is_named_and_only_if_the_call_was_there_when_asked() {
+    let (host, ticket) = (HostId(9), Ticket(1));
+    let asked = Fact::Asked { host, ticket, call: call() };
+    let error = Some(CallError::OutcomeForgotten { call: call() });
+    let answered = Fact::Answered { host, ticket, error };
+    check(life("0", vec![(21_000, asked.clone()), (21_001, answered.clone())]), &["P1"]);
+    let mut early = life("0", vec![(21_001, answered)]);
+    early.insert(0, (0, asked));
+    check(early, &[]);
+}
+
+#[test]
+fn a_second_decision_and_a_changed_value_are_named() {
+    check(life("0", vec![(20_020, decided(success("0")))]), &["P2"]);
+    check(life("0", vec![(20_020, observed(success("null")))]), &["P2"]);
+    check(life("0", vec![(20_020, last(CallState::Decided(success("null"))))]), &["P1"]);
+    check(vec![(5, observed(success("0")))], &["P2"]);
+}
+
+#[test]
+fn an_outcome_that_nobody_made_is_named() {
+    let record = |outcome| Record { outcome, ..success("0") };
+    let facts = |outcome| vec![(20_000, admitted()), (20_005, decided(record(outcome)))];
+    check(facts(Outcome::Success(Payload::null())), &["P2"]);
+    check(facts(Outcome::Cancelled), &["P2"]);
+    check(facts(Outcome::Expired), &["P2"]);
+    let mut asked = facts(Outcome::Cancelled);
+    asked.insert(1, (20_001, Fact::CancelAsked { call: call() }));
+    check(asked, &[]);
+}
+
+#[test]
+fn an_awaiter_is_told_once_and_not_never() {
+    let (host, ticket) = (HostId(9), Ticket(1));
+    let asked = (10, Fact::Asked { host, ticket, call: call() });
+    let answered = (20, Fact::Answered { host, ticket, error: None });
+    let killed = (30, Fact::Killed { host, sessions_end: true });
+    check(vec![asked.clone(), answered.clone()], &[]);
+    check(vec![asked.clone()], &["P9"]);
+    check(vec![asked.clone(), killed], &[]);
+    check(vec![asked, answered.clone(), answered], &["P2"]);
+}
+
+#[test]
+fn a_stop_must_name_the_consumer_its_epoch_and_reach_its_host() {
+    let stopped = |sent: Fact| {
+        let stopping = status(ConsumerStatus::Stopping, StopCause::Asked);
+        vec![(0, served(0)), (1, registered("a", 1)), (2, sent), (3, stopping)]
+    };
+    check(stopped(stop(0, "a", 1)), &[]);
+    check(stopped(stop(0, "a", 7)), &["P3"]);
+    check(stopped(stop(0, "b", 1)), &["P3"]);
+    check(stopped(stop(4, "a", 1)), &["P3"]);
+    check(stopped(Fact::ShutdownSent { host: HostId(0) }), &[]);
+}
+
+#[test]
+fn a_consumer_leaves_only_when_saved_or_fenced_in_truth() {
+    let leaves = |cause, more: Vec<(u64, Fact)>| {
+        let mut facts = vec![(0, served(0)), (1, registered("a", 1))];
+        facts.extend(more);
+        facts.push((9, status(ConsumerStatus::Stopped, cause)));
+        facts
+    };
+    check(leaves(StopCause::Saved, vec![]), &["P4"]);
+    check(leaves(StopCause::Saved, vec![(2, served(0))]), &[]);
+    check(leaves(StopCause::Fenced, vec![]), &["P4"]);
+    let removed = removal(Duration::ZERO, Duration::from_secs(31));
+    check(leaves(StopCause::Fenced, vec![(2, removed)]), &[]);
+}
+
+fn removal(connected_for: Duration, beat_ago: Duration) -> Fact {
+    Fact::Removed { function: function(), consumer: consumer("a"), connected_for, beat_ago }
+}
+
+#[test]
+fn the_living_are_left_alone() {
+    let (none, long, recent) = (Duration::ZERO, Duration::from_secs(60), Duration::from_secs(4));
+    check(vec![(1, removal(long, recent))], &["P6"]);
+    check(vec![(1, removal(none, recent))], &[]);
+    check(vec![(1, removal(long, long))], &[]);
+}
+
+/// Two workers; the first runs the call and is killed at 20.1 s.
+fn kill(more: Vec<(u64, Fact)>) -> Vec<(u64, Fact)> {
+    let mut facts = vec![
+        (0, served(0)),
+        (0, served(1)),
+        (1, registered("a", 1)),
+        (2, registered("b", 2)),
+        (20_000, admitted()),
+        (20_001, begun(0, "a", 1, "c1", 1)),
+        (20_100, Fact::Killed { host: HostId(0), sessions_end: true }),
+    ];
+    facts.extend(more);
+    facts.push((60_000, Fact::Healed));
+    facts
+}
+
+#[test]
+fn a_killed_workers_calls_run_elsewhere_within_three_seconds() {
+    check(kill(vec![]), &["P6"]);
+    check(kill(vec![(23_000, begun(1, "b", 2, "c1", 2))]), &[]);
+    check(kill(vec![(23_200, begun(1, "b", 2, "c1", 2))]), &["P6"]);
+    let until = Moment::from_secs(40);
+    let excuse = Fact::Disturbed { host: None, kind: FaultKind::StoreRestart, until };
+    check(kill(vec![(20_200, excuse)]), &[]);
+    check(kill(vec![(20_200, Fact::Killed { host: HostId(1), sessions_end: true })]), &[]);
+}
+
+#[test]
+fn a_call_may_not_wait_where_only_saves_happen() {
+    let facts = |begins: u64| {
+        vec![
+            (0, served(0)),
+            (1, registered("a", 1)),
+            (20_000, admitted()),
+            (20_500, served(0)),
+            (begins, begun(0, "a", 1, "c1", 1)),
+        ]
+    };
+    check(facts(21_900), &[]);
+    check(facts(22_100), &["P5"]);
+}
+
+#[test]
+fn attempts_concurrency_and_epochs_are_bounded() {
+    let serve = || vec![(0, served(0)), (1, registered("a", 5))];
+    let with = |more: Vec<(u64, Fact)>| [serve(), more].concat();
+    check(with(vec![(2, begun(0, "a", 5, "c1", 4))]), &["bounded"]);
+    check(with(vec![(2, begun(0, "a", 5, "c1", 0))]), &["bounded"]);
+    let two =
+        |second: &str| with(vec![(2, begun(0, "a", 5, "c1", 1)), (3, begun(0, "a", 5, second, 1))]);
+    check(two("c2"), &["bounded"]);
+    check(two("c1"), &["bounded"]);
+    check(with(vec![(2, begun(0, "a", 4, "c1", 1))]), &["epochs"]);
+    check(with(vec![(2, registered("b", 5))]), &["epochs"]);
+    check(with(vec![(2, registered("a", 6))]), &["epochs"]);
+    check(with(vec![(2, registered("b", 6)), (3, registered("a", 5))]), &[]);
+}
+
+#[test]
+fn what_is_left_over_or_stuck_is_named() {
+    check(vec![(1, Fact::LeftOver { what: "a name".into() })], &["P7"]);
+    let stuck = Fact::Stuck { call: call(), why: "open, queued".into() };
+    check(vec![(1, stuck), (2, Fact::Runaway { events: 9 })], &["P9", "P9"]);
+}
