@@ -71,6 +71,8 @@ pub struct Config {
     pub waits_max: usize,
     /// Connections for blocking reads of single functions; the other functions share one.
     pub fetch_links_max: u16,
+    /// A function that was delivered nothing for so long gives its own connection to a busy one.
+    pub fetch_link_idle: Duration,
     /// The most calls of each kind that one sweep handles.
     pub sweep_limit: u32,
 }
@@ -108,6 +110,7 @@ impl Default for Config {
             submit_queue_max: 10_000,
             waits_max: 100_000,
             fetch_links_max: 16,
+            fetch_link_idle: Duration::from_secs(5),
             sweep_limit: 100,
         }
     }

@@ -1,3 +1,4 @@
 //! Suites that need more than one crate, a module per behaviour.
 
+mod busy_functions_are_promoted;
 mod trace_of_a_call;

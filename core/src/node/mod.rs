@@ -114,7 +114,10 @@ impl Node {
             Command::Acknowledge { ticket, function, call } => {
                 caller.acknowledge(desk, ticket, function, call);
             }
-            Command::Recover { ticket, function } => caller.recover(desk, worker, ticket, function),
+            Command::Recover { ticket, function } => {
+                worker.look_now(desk);
+                caller.recover(desk, worker, ticket, function);
+            }
             Command::Requeue { ticket, function, letter } => {
                 caller.requeue(desk, ticket, function, letter);
             }

@@ -172,6 +172,9 @@ impl Consumer {
         metrics: &mut FunctionMetrics,
         deliveries: Vec<Delivered>,
     ) {
+        if !deliveries.is_empty() {
+            self.delivered_at = desk.now;
+        }
         for delivered in deliveries {
             self.suspects.remove(&delivered.entry());
             // Fenced, what it reads late belongs to nobody's registration: the janitor gives it back.

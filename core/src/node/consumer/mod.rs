@@ -107,6 +107,8 @@ pub(crate) struct Consumer {
     pub(crate) error_count: u64,
     pub(crate) last_error: Option<Arc<str>>,
     pub(crate) since: Time,
+    /// When it was last delivered something, or started.
+    pub(crate) delivered_at: Time,
     registration: Registration,
     /// The registry knows it no more.
     fenced: bool,
@@ -148,6 +150,7 @@ impl Consumer {
             error_count: 0,
             last_error: None,
             since: desk.now,
+            delivered_at: desk.now,
             registration: Registration::Quiet,
             fenced: false,
             unregistered: true,

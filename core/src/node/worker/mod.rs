@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     dirty: BTreeSet<ConsumerKey>,
     /// Who has which connection for blocking reads.
     slots: Vec<Option<ConsumerKey>>,
+    /// Consumers that give up their slot once their read has ended, and who is to have it.
+    promised: BTreeMap<ConsumerKey, ConsumerKey>,
     /// Consumers without a slot that wait for an arrival after the entry named.
     watched: BTreeMap<ConsumerKey, EntryId>,
     arrivals: Option<ArrivalsWatch>,
@@ -192,6 +194,7 @@ impl Worker {
     fn bury(&mut self, key: ConsumerKey) {
         self.consumers.remove(&key);
         self.watched.remove(&key);
+        self.promised.remove(&key);
         self.current.retain(|_, current| *current != key);
         if let Some(slot) = self.slots.iter_mut().find(|slot| **slot == Some(key)) {
             *slot = None;
@@ -262,6 +265,14 @@ impl Worker {
         }
         if std::mem::take(&mut self.beat_again) {
             self.beat_soon(desk);
+        }
+    }
+
+    /// Somebody asked for recovery: heartbeat and survey are due now.
+    pub(crate) fn look_now(&mut self, desk: &mut Desk) {
+        self.beat_soon(desk);
+        if !self.current.is_empty() {
+            desk.timers.arm(Timer::Survey, desk.now);
         }
     }
 
@@ -361,11 +372,14 @@ impl Worker {
             (Errand::Renew, Err(_)) => Some(ConsumerInput::Renewed { lost: Vec::new() }),
         };
         debug_assert!(input.is_some(), "the store answered {errand:?} with another op's reply");
-        match input {
-            Some(input) => {
-                self.tell(desk, key, input);
-            }
-            None => desk.ignored_inputs += 1,
+        let Some(input) = input else {
+            desk.ignored_inputs += 1;
+            return;
+        };
+        let is_busy = matches!(input, ConsumerInput::Delivered(_));
+        self.tell(desk, key, input);
+        if is_busy && self.slot(key).is_none() {
+            self.claim_slot(desk, key);
         }
     }
 
@@ -375,7 +389,8 @@ impl Worker {
 
     pub(crate) fn fingerprint(&self, now: crate::time::Time, mut into: &mut dyn Hasher) {
         self.consumers.values().for_each(|consumer| consumer.fingerprint(now, into));
-        (&self.current, &self.slots, &self.watched, self.arrivals.is_some()).hash(&mut into);
+        (&self.current, &self.slots, &self.promised, &self.watched, self.arrivals.is_some())
+            .hash(&mut into);
         (self.beating, self.beat_again, self.arrivals_stale).hash(&mut into);
         self.reconciler.fingerprint(now, into);
     }

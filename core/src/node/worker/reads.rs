@@ -3,7 +3,7 @@
 
 use crate::machine::Effect;
 use crate::name::{FunctionId, SessionId};
-use crate::node::consumer::{ConsumerInput, Reading};
+use crate::node::consumer::{Consumer, ConsumerInput, Reading};
 use crate::node::desk::{Desk, Flight};
 use crate::node::links::Links;
 use crate::node::outbox::{Errand, Route};
@@ -13,7 +13,7 @@ use crate::timer::{ConsumerKey, Timer};
 use crate::transport::{Interest, Link, TransportError, Wake};
 
 impl Worker {
-    fn slot(&self, key: ConsumerKey) -> Option<u16> {
+    pub(super) fn slot(&self, key: ConsumerKey) -> Option<u16> {
         let slot = self.slots.iter().position(|slot| *slot == Some(key))?;
         u16::try_from(slot).ok()
     }
@@ -25,9 +25,44 @@ impl Worker {
         u16::try_from(free).ok()
     }
 
+    /// A busy consumer without a slot gets that of a quiet one, as soon as the quiet one's read has ended.
+    pub(super) fn claim_slot(&mut self, desk: &mut Desk, key: ConsumerKey) {
+        if self.promised.values().any(|heir| *heir == key) {
+            return;
+        }
+        let is_quiet = |owner: &ConsumerKey| {
+            let consumer = self.consumers.get(owner);
+            let quiet_for = consumer.map(|it| desk.now.since(it.delivered_at));
+            quiet_for.is_some_and(|quiet_for| quiet_for >= desk.config.fetch_link_idle)
+                && !self.promised.contains_key(owner)
+        };
+        let Some(owner) = self.slots.iter().flatten().copied().find(is_quiet) else {
+            return;
+        };
+        self.promised.insert(owner, key);
+        self.dirty.insert(owner);
+        if let Some(consumer) = self.consumers.get_mut(&owner) {
+            consumer.abort_read(desk);
+        }
+    }
+
+    /// Hands a promised slot over, if no read is under way on it.
+    fn hand_over(&mut self, key: ConsumerKey, slot: u16) -> bool {
+        let reads = |it: &Consumer| it.reading != Reading::Idle;
+        if self.consumers.get(&key).is_some_and(reads) {
+            return false;
+        }
+        let Some(heir) = self.promised.remove(&key) else {
+            return false;
+        };
+        self.slots[usize::from(slot)] = self.consumers.contains_key(&heir).then_some(heir);
+        self.dirty.insert(heir);
+        true
+    }
+
     /// Lets one consumer read, if it is to.
     pub(super) fn place(&mut self, desk: &mut Desk, links: &mut Links, key: ConsumerKey) {
-        let slot = self.slot(key);
+        let slot = self.slot(key).filter(|slot| !self.hand_over(key, *slot));
         let Some(consumer) = self.consumers.get_mut(&key) else {
             return;
         };
