@@ -19,6 +19,8 @@ pub struct Config {
     pub renew_interval: Duration,
     /// Between two looks at who else serves our functions.
     pub survey_interval: Duration,
+    /// The most functions of one look; a node with more looks at them in rounds.
+    pub survey_functions_max: usize,
     /// Without any session for so long, as watched by an observer, a node is dead.
     pub session_grace: Duration,
     /// An observer judges by sessions only after its own link stood for so long.
@@ -84,6 +86,7 @@ impl Default for Config {
             consumer_timeout: Duration::from_secs(30),
             renew_interval: Duration::from_secs(2),
             survey_interval: Duration::from_millis(500),
+            survey_functions_max: 64,
             session_grace: Duration::from_millis(1_500),
             observer_settle: Duration::from_secs(10),
             sweep_interval: Duration::from_secs(5),

@@ -3,11 +3,13 @@
 //! A node is dead when none of its sessions lives for the session grace, while the observer's own link
 //! stood long enough and the server lives the same life; or when its heartbeat did not change for the
 //! consumer timeout. Both are measured by the observer's own clock, as watched by this observer, so that
-//! clock jumps and restarts rob nobody. The store compares epoch, heartbeat and sessions once more, and
+//! clock jumps and restarts rob nobody. A node with many functions looks at them in rounds; sessions are seen
+//! with every look, and a consumer that seems dead is looked at next. The store compares epoch, heartbeat and sessions once more, and
 //! removes atomically (P6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
+use std::ops::Bound;
 
 use crate::event::Event;
 use crate::name::{ConsumerId, FunctionId};
@@ -19,11 +21,14 @@ use crate::time::Time;
 /// What was seen of another node's consumer, and since when.
 #[derive(Clone, Debug)]
 struct Observation {
+    function: FunctionId,
     record: ConsumerRecord,
     /// Since when the record did not change.
     unchanged_since: Time,
     /// Since when none of its node's sessions lives.
     sessionless_since: Option<Time>,
+    /// It read or renewed lately, by the last look at its function.
+    renews: bool,
     removing: bool,
 }
 
@@ -31,6 +36,8 @@ struct Observation {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reconciler {
     surveying: bool,
+    /// The last function of the round that was looked at.
+    cursor: Option<FunctionId>,
     observed: BTreeMap<ConsumerId, Observation>,
     /// Consumers removed by this node, and entries taken over from them.
     pub(crate) removed: u64,
@@ -38,16 +45,22 @@ pub(crate) struct Reconciler {
 }
 
 impl Reconciler {
-    pub(crate) fn survey<'a>(
-        &mut self,
-        desk: &mut Desk,
-        functions: impl Iterator<Item = &'a FunctionId>,
-    ) {
-        if !self.surveying {
-            self.surveying = true;
-            let op = Op::Survey { functions: functions.cloned().collect() };
-            desk.outbox.push(desk.now, op, Route::Survey);
+    /// Looks at the next functions of the round, and at those with a consumer that seems dead.
+    pub(crate) fn survey<T>(&mut self, desk: &mut Desk, functions: &BTreeMap<FunctionId, T>) {
+        if std::mem::replace(&mut self.surveying, true) {
+            return;
         }
+        let after = self.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = functions.range((after, Bound::Unbounded)).map(|(function, _)| function);
+        let round: Vec<_> = rest.take(desk.config.survey_functions_max).cloned().collect();
+        let is_whole = round.len() < desk.config.survey_functions_max;
+        self.cursor = round.last().filter(|_| !is_whole).cloned();
+        let mut asked: BTreeSet<FunctionId> = round.into_iter().collect();
+        let seem_dead = self.observed.values().filter(|it| it.sessionless_since.is_some());
+        asked.extend(seem_dead.map(|it| it.function.clone()));
+        asked.retain(|function| functions.contains_key(function));
+        let op = Op::Survey { functions: asked.into_iter().collect() };
+        desk.outbox.push(desk.now, op, Route::Survey);
     }
 
     pub(crate) fn surveyed(
@@ -63,21 +76,49 @@ impl Reconciler {
         };
         let settled =
             link_since.is_some_and(|since| desk.now.since(since) >= desk.config.observer_settle);
-        let mut seen = BTreeMap::new();
         for function in &survey.functions {
-            for record in function.consumers.iter().filter(|record| !ours(&record.consumer)) {
-                let observation = self.observed.remove(&record.consumer);
-                let mut observation = look(desk.now, observation, record);
-                if !observation.removing
-                    && is_dead(desk, survey, function, &mut observation, settled)
-                {
-                    observation.removing = true;
-                    remove(desk, &function.function, record);
-                }
-                seen.insert(record.consumer.clone(), observation);
+            self.look_at(desk, function, &ours);
+        }
+        let surveyed: BTreeSet<_> = survey.functions.iter().map(|it| &it.function).collect();
+        for observation in self.observed.values_mut() {
+            observation.watch_sessions(desk.now, survey, settled);
+            let looked_at = surveyed.contains(&observation.function);
+            if looked_at && !observation.removing && observation.is_dead(desk) {
+                observation.removing = true;
+                remove(desk, observation);
             }
         }
-        self.observed = seen;
+    }
+
+    /// Takes in what stands registered for one function.
+    fn look_at(
+        &mut self,
+        desk: &Desk,
+        function: &FunctionSurvey,
+        ours: impl Fn(&ConsumerId) -> bool,
+    ) {
+        let mut before = BTreeMap::new();
+        self.observed.retain(|consumer, observation| {
+            let stays = observation.function != function.function;
+            if !stays {
+                before.insert(consumer.clone(), observation.clone());
+            }
+            stays
+        });
+        for record in function.consumers.iter().filter(|record| !ours(&record.consumer)) {
+            let seen = before.remove(&record.consumer).filter(|it| it.record.is_unchanged(record));
+            let mut observation = seen.unwrap_or_else(|| Observation {
+                function: function.function.clone(),
+                record: record.clone(),
+                unchanged_since: desk.now,
+                sessionless_since: None,
+                renews: false,
+                removing: false,
+            });
+            let name = function.names.iter().find(|name| name.consumer == record.consumer);
+            observation.renews = name.is_some_and(|name| name.idle < desk.config.session_grace);
+            self.observed.insert(record.consumer.clone(), observation);
+        }
     }
 
     pub(crate) fn removed(
@@ -97,62 +138,51 @@ impl Reconciler {
     }
 
     pub(crate) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
-        self.surveying.hash(&mut into);
+        (self.surveying, &self.cursor).hash(&mut into);
         for (consumer, observation) in &self.observed {
             consumer.hash(&mut into);
             now.since(observation.unchanged_since).hash(&mut into);
             observation.sessionless_since.map(|since| now.since(since)).hash(&mut into);
-            observation.removing.hash(&mut into);
+            (observation.renews, observation.removing).hash(&mut into);
         }
     }
 }
 
-fn look(now: Time, before: Option<Observation>, record: &ConsumerRecord) -> Observation {
-    match before {
-        Some(observation)
-            if observation.record.epoch == record.epoch
-                && observation.record.heartbeat == record.heartbeat
-                && observation.record.sessions == record.sessions =>
-        {
-            observation
-        }
-        _ => Observation {
-            record: record.clone(),
-            unchanged_since: now,
-            sessionless_since: None,
-            removing: false,
-        },
+impl ConsumerRecord {
+    /// Nothing of it changed that a living consumer changes.
+    fn is_unchanged(&self, now: &Self) -> bool {
+        self.epoch == now.epoch && self.heartbeat == now.heartbeat && self.sessions == now.sessions
     }
 }
 
-fn is_dead(
-    desk: &Desk,
-    survey: &Survey,
-    function: &FunctionSurvey,
-    observation: &mut Observation,
-    settled: bool,
-) -> bool {
-    let record = &observation.record;
-    let sessionless = match &survey.sessions {
-        Some(live) if settled && record.run_id == survey.run_id => {
-            !record.sessions.iter().any(|session| live.contains(session))
+impl Observation {
+    /// Sessions say something only where the observer's own link stood for long, and the server lives the
+    /// life in which the consumer last beat.
+    fn watch_sessions(&mut self, now: Time, survey: &Survey, settled: bool) {
+        let sessionless = match &survey.sessions {
+            Some(live) if settled && self.record.run_id == survey.run_id => {
+                !self.record.sessions.iter().any(|session| live.contains(session))
+            }
+            Some(_) | None => false,
+        };
+        if sessionless {
+            self.sessionless_since.get_or_insert(now);
+        } else {
+            self.sessionless_since = None;
         }
-        Some(_) | None => false,
-    };
-    let idle = function.names.iter().find(|name| name.consumer == record.consumer);
-    let renews = idle.is_some_and(|name| name.idle < desk.config.session_grace);
-    if sessionless {
-        observation.sessionless_since.get_or_insert(desk.now);
-    } else {
-        observation.sessionless_since = None;
     }
-    let gone = observation
-        .sessionless_since
-        .is_some_and(|since| desk.now.since(since) >= desk.config.session_grace);
-    (gone && !renews) || desk.now.since(observation.unchanged_since) >= desk.config.consumer_timeout
+
+    fn is_dead(&self, desk: &Desk) -> bool {
+        let gone = self
+            .sessionless_since
+            .is_some_and(|since| desk.now.since(since) >= desk.config.session_grace);
+        (gone && !self.renews)
+            || desk.now.since(self.unchanged_since) >= desk.config.consumer_timeout
+    }
 }
 
-fn remove(desk: &mut Desk, function: &FunctionId, record: &ConsumerRecord) {
+fn remove(desk: &mut Desk, observation: &Observation) {
+    let (function, record) = (&observation.function, &observation.record);
     let op = Op::Remove {
         function: function.clone(),
         consumer: record.consumer.clone(),

@@ -174,6 +174,7 @@ impl Consumer {
     ) {
         if !deliveries.is_empty() {
             self.delivered_at = desk.now;
+            self.is_quiet = false;
         }
         for delivered in deliveries {
             self.suspects.remove(&delivered.entry());

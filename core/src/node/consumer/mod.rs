@@ -104,6 +104,8 @@ pub(crate) struct Consumer {
     pub(crate) renewing: bool,
     /// Its housekeeping has no answer yet.
     pub(crate) sweeping: bool,
+    /// By the last look at its function, no housekeeping is to be done.
+    pub(crate) is_quiet: bool,
     pub(crate) error_count: u64,
     pub(crate) last_error: Option<Arc<str>>,
     pub(crate) since: Time,
@@ -147,6 +149,7 @@ impl Consumer {
             watch_after: None,
             renewing: false,
             sweeping: false,
+            is_quiet: false,
             error_count: 0,
             last_error: None,
             since: desk.now,

@@ -20,7 +20,7 @@ use crate::node::desk::Desk;
 use crate::node::links::Links;
 use crate::node::outbox::{Errand, Route};
 use crate::node::reconciler::Reconciler;
-use crate::op::{Op, OpResult, PulseAnswer, Reply};
+use crate::op::{FunctionSurvey, GroupName, Op, OpResult, PulseAnswer, Reply};
 use crate::pending::Pending;
 use crate::timer::{ConsumerKey, Timer};
 use crate::transport::Link;
@@ -292,7 +292,7 @@ impl Worker {
         }
         desk.timers.arm(Timer::Survey, desk.now + desk.config.survey_interval);
         if links.session(Link::Command).is_some() {
-            self.reconciler.survey(desk, self.current.keys());
+            self.reconciler.survey(desk, &self.current);
         }
     }
 
@@ -301,8 +301,12 @@ impl Worker {
             // Whoever parked a call may be gone: each worker of the function sees to it.
             for function in &survey.functions {
                 let key = self.current.get(&function.function);
-                if let (Some(key), Some(next_due)) = (key, function.next_due) {
-                    desk.timers.arm_no_later(Timer::Sweep(*key), desk.now + next_due);
+                let Some(consumer) = key.and_then(|key| self.consumers.get_mut(key)) else {
+                    continue;
+                };
+                consumer.is_quiet = is_quiet(function);
+                if let Some(next_due) = function.next_due {
+                    desk.timers.arm_no_later(Timer::Sweep(consumer.key), desk.now + next_due);
                 }
             }
         }
@@ -316,7 +320,7 @@ impl Worker {
             return;
         };
         desk.timers.arm(Timer::Sweep(key), desk.now + desk.config.sweep_interval);
-        if std::mem::replace(&mut consumer.sweeping, true) {
+        if consumer.is_quiet || std::mem::replace(&mut consumer.sweeping, true) {
             return;
         }
         let op = Op::Sweep {
@@ -394,6 +398,16 @@ impl Worker {
         (self.beating, self.beat_again, self.arrivals_stale).hash(&mut into);
         self.reconciler.fingerprint(now, into);
     }
+}
+
+/// Nothing stands there that housekeeping could be for.
+fn is_quiet(function: &FunctionSurvey) -> bool {
+    let has_state =
+        |name: &GroupName| function.consumers.iter().any(|record| record.consumer == name.consumer);
+    function.entries == 0
+        && function.open == 0
+        && function.parked == 0
+        && function.names.iter().all(has_state)
 }
 
 /// What a reply means to the consumer that sent this errand.
