@@ -1,12 +1,12 @@
 //! Probes: statements about the running machine that a simulation checks and counts.
 //!
 //! A probe writes to a [`Sink`] that is passed in. Production passes [`NoSink`], whose methods are empty
-//! and whose `enabled` is a constant `false`: the probe's condition is not even evaluated.
+//! and whose `enabled` is a constant `false`: the probe's condition is not even evaluated. A node's sink
+//! is [`NodeSink`]: nothing, unless the feature `probes` is on.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where probes write.
 pub trait Sink {
@@ -71,14 +71,34 @@ pub struct Tally {
     pub held: u64,
 }
 
-/// A sink that counts; clones share their counts. For simulations, which have one thread.
+/// What a node's probes write to: nothing, since the feature `probes` is off.
+#[cfg(not(feature = "probes"))]
+pub type NodeSink = NoSink;
+
+/// What a node's probes write to: a sink, where one was passed in.
+#[cfg(feature = "probes")]
+pub type NodeSink = Option<CountingSink>;
+
+impl<S: Sink> Sink for Option<S> {
+    fn enabled(&self) -> bool {
+        self.as_ref().is_some_and(Sink::enabled)
+    }
+
+    fn record(&self, probe: Probe, held: bool) {
+        if let Some(sink) = self {
+            sink.record(probe, held);
+        }
+    }
+}
+
+/// A sink that counts; clones share their counts.
 #[derive(Clone, Debug, Default)]
-pub struct CountingSink(Rc<RefCell<BTreeMap<Probe, Tally>>>);
+pub struct CountingSink(Arc<Mutex<BTreeMap<Probe, Tally>>>);
 
 impl CountingSink {
     /// All probes seen so far.
     pub fn tallies(&self) -> BTreeMap<Probe, Tally> {
-        self.0.borrow().clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -88,7 +108,7 @@ impl Sink for CountingSink {
     }
 
     fn record(&self, probe: Probe, held: bool) {
-        let mut tallies = self.0.borrow_mut();
+        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tally = tallies.entry(probe).or_default();
         tally.seen += 1;
         tally.held += u64::from(held);

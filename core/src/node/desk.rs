@@ -13,6 +13,7 @@ use crate::machine::{Effect, EffectId, Output};
 use crate::name::{NodeId, SessionId};
 use crate::node::outbox::Outbox;
 use crate::op::Lane;
+use crate::probe::NodeSink;
 use crate::time::Time;
 use crate::timer::{ConsumerKey, Timers};
 use crate::transport::Link;
@@ -65,6 +66,8 @@ pub(crate) struct Desk {
     /// All sessions that stand, in order.
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) outputs: VecDeque<Output>,
+    /// Where probes write.
+    pub(crate) probes: NodeSink,
     /// Inputs that had no meaning when they came: unknown, late or repeated.
     pub(crate) ignored_inputs: u64,
     next_effect: u64,
@@ -84,6 +87,7 @@ impl Desk {
             flights: BTreeMap::new(),
             sessions: Vec::new(),
             outputs: VecDeque::new(),
+            probes: NodeSink::default(),
             ignored_inputs: 0,
             next_effect: 0,
             next_attempt: 0,

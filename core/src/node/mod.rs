@@ -28,6 +28,7 @@ use crate::machine::{Done, Effect, EffectId, Input, Machine, Output, Reason};
 use crate::name::NodeId;
 use crate::op::{Lane, Op, OpResult};
 use crate::pending::{Matter, Pending, WaitsFor};
+use crate::reachable;
 use crate::time::Time;
 use crate::timer::Timer;
 use crate::transport::{Connected, ErrorKind, Link, TransportError, Wake};
@@ -71,6 +72,14 @@ impl Node {
             shutting_down: None,
             ended: false,
         }
+    }
+
+    /// Passes in where the node's probes write.
+    #[cfg(feature = "probes")]
+    #[must_use]
+    pub fn with_probes(mut self, sink: crate::probe::CountingSink) -> Self {
+        self.desk.probes = Some(sink);
+        self
     }
 
     /// The node's id.
@@ -136,6 +145,7 @@ impl Node {
             self.desk.ignored_inputs += 1;
             // A connection that was given up before it stood is of use to nobody.
             if let Done::Connected(Ok(connected)) = done {
+                reachable!(self.desk.probes, "a connection given up stood late and was closed");
                 self.desk.close(connected.session);
             }
             return;
@@ -160,6 +170,7 @@ impl Node {
         self.desk.sessions = self.links.sessions();
         let Some(connected) = connected else { return };
         if before.is_some_and(|before| before != connected.run_id) {
+            reachable!(self.desk.probes, "the store lived another life after a reconnect");
             self.desk.tell(Event::StoreRestarted { run_id: connected.run_id });
         }
         if link == Link::Command {
@@ -191,6 +202,7 @@ impl Node {
         }
         if link == Link::Command {
             for (lane, id, batch) in self.desk.outbox.take_all_in_flight() {
+                reachable!(self.desk.probes, "a batch was put back with its connection lost");
                 self.desk.flights.remove(&id);
                 self.desk.timers.disarm(Timer::ResponseTimeout(id));
                 self.put_back(lane, batch);
@@ -271,6 +283,7 @@ impl Node {
             return;
         }
         self.put_back(lane, again);
+        reachable!(self.desk.probes, "operations were held back and sent again");
         let retries = self.desk.outbox.hold_back(lane);
         let jitter = &mut self.desk.streams.reconnect_jitter;
         let delay = self.desk.config.reconnect.delay(retries, jitter);

@@ -16,6 +16,7 @@ use crate::name::{ConsumerId, FunctionId};
 use crate::node::desk::Desk;
 use crate::node::outbox::Route;
 use crate::op::{ConsumerRecord, FunctionSurvey, Op, OpResult, Reply, Survey};
+use crate::reachable;
 use crate::time::Time;
 
 /// What was seen of another node's consumer, and since when.
@@ -84,6 +85,7 @@ impl Reconciler {
             observation.watch_sessions(desk.now, survey, settled);
             let looked_at = surveyed.contains(&observation.function);
             if looked_at && !observation.removing && observation.is_dead(desk) {
+                reachable!(desk.probes, "a consumer was found dead");
                 observation.removing = true;
                 remove(desk, observation);
             }

@@ -13,6 +13,7 @@ use crate::node::links::Links;
 use crate::node::outbox::Route;
 use crate::node::worker::Worker;
 use crate::op::{Admission, ConsumerStatus, FunctionSurvey, Lane, Op, Submission, Survey};
+use crate::reachable;
 use crate::time::Time;
 use crate::timer::Timer;
 
@@ -208,6 +209,7 @@ impl Caller {
             Admission::Accepted | Admission::AlreadyOpen => None,
             Admission::AlreadyDecided(record) => Some(record),
             Admission::Joined { call, record } => {
+                reachable!(desk.probes, "a call joined an earlier one by its idempotency key");
                 wait.call = Some(call.clone());
                 if let Some(own) = own.filter(|own| *own != call) {
                     self.unlist(&own, ticket);

@@ -12,6 +12,7 @@ use crate::node::desk::Desk;
 use crate::node::links::Links;
 use crate::node::outbox::Route;
 use crate::op::{Op, OpResult, Reply, Settlement, Verdict};
+use crate::reachable;
 use crate::time::Time;
 use crate::timer::Timer;
 
@@ -149,6 +150,7 @@ impl Caller {
             Ok(_) | Err(_) => {}
         }
         if !late.is_empty() {
+            reachable!(desk.probes, "a call was inspected again for those who came later");
             self.inspect(desk, call);
         }
     }

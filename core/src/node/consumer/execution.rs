@@ -13,6 +13,7 @@ use crate::node::holding::Stage;
 use crate::node::outbox::{Errand, Route};
 use crate::op::{Beginning, Destination, Loss, Op, Verdict};
 use crate::timer::Timer;
+use crate::{reachable, sometimes};
 
 use Disposition::{Handled, Ignored as Skip};
 
@@ -43,6 +44,7 @@ impl Consumer {
             return false;
         };
         if holding.deadline <= desk.now {
+            reachable!(desk.probes, "a call was overdue when it was to begin");
             self.decide(desk, entry, Verdict::Expire, OutcomeKind::Expired);
             return false;
         }
@@ -52,6 +54,7 @@ impl Consumer {
             return false;
         }
         if holding.delivery.takeovers > 0 {
+            reachable!(desk.probes, "a call that was taken over was counted before it began");
             holding.stage = Stage::Beginning;
             let lease = holding.lease(&self.id, epoch);
             let op = Op::Begin {
@@ -154,6 +157,7 @@ impl Consumer {
         };
         metrics.handler_latency.record(desk.now.since(holding.since));
         let robbed = holding.robbed;
+        sometimes!(desk.probes, robbed, "a robbed attempt ended");
         if robbed && !matches!(end, AttemptEnd::Success(_)) {
             self.let_go(desk, execution.entry, None);
             return Handled;

@@ -17,6 +17,7 @@ use crate::node::outbox::{Errand, Route};
 use crate::op::{Destination, Op};
 use crate::timer::Timer;
 use crate::transport::{ErrorKind, TransportError};
+use crate::{reachable, sometimes};
 
 use Disposition::{Handled, Ignored as Skip};
 
@@ -123,6 +124,7 @@ impl Consumer {
         self.watch_after = None;
         self.note_error(error);
         self.unregistered |= error.kind == ErrorKind::NoGroup;
+        sometimes!(desk.probes, self.unregistered, "a read found stream or group missing");
         if self.phase == Phase::Active {
             self.degrade(desk);
         }
@@ -142,6 +144,12 @@ impl Consumer {
         self.watch_after = None;
         self.retries = 0;
         let adopted = std::mem::take(&mut self.adopted);
+        let is_late = |it: &Delivered| adopted.contains(&it.entry());
+        sometimes!(
+            desk.probes,
+            deliveries.iter().any(is_late),
+            "a late read named an adopted entry again"
+        );
         let new = deliveries.into_iter().filter(|it| !adopted.contains(&it.entry()));
         self.take_in(desk, metrics, new.collect());
         Handled
@@ -207,6 +215,7 @@ impl Consumer {
             .collect();
         let confirmed: Vec<EntryId> = unseen.intersection(&self.suspects).copied().collect();
         if !confirmed.is_empty() && !self.fenced {
+            reachable!(desk.probes, "an entry that a cut read left unseen was adopted");
             let op = Op::Reread {
                 function: self.function().clone(),
                 consumer: self.id.clone(),
@@ -231,6 +240,7 @@ impl Consumer {
         if self.fenced || self.epoch.is_none() {
             return Skip(Ignored::NotAsked);
         }
+        reachable!(desk.probes, "a consumer learned that it was removed");
         self.fenced = true;
         self.suspects.clear();
         self.rejecting.clear();
@@ -290,6 +300,7 @@ impl Consumer {
     /// Gives back at once what was fetched and not begun (P5).
     fn release_buffered(&mut self, desk: &mut Desk, metrics: &mut FunctionMetrics) {
         for entry in self.holdings.drain_buffer() {
+            reachable!(desk.probes, "a stop gave back what was not begun");
             metrics.released += 1;
             self.move_to(desk, entry, Destination::Release);
         }
@@ -303,6 +314,7 @@ impl Consumer {
         let Phase::Stopping(_) = self.phase else {
             return Skip(Ignored::NotStopping);
         };
+        reachable!(desk.probes, "a drain time ended");
         let running: Vec<_> = self
             .holdings
             .iter()

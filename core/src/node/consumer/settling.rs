@@ -11,6 +11,7 @@ use crate::node::desk::Desk;
 use crate::node::holding::Stage;
 use crate::node::outbox::{Errand, Route};
 use crate::op::{Authority, Destination, Op, Settlement, Verdict};
+use crate::reachable;
 use crate::timer::Timer;
 use crate::transport::TransportError;
 
@@ -187,6 +188,7 @@ impl Consumer {
         };
         match settlement {
             Settlement::NotDue { remaining } => {
+                reachable!(desk.probes, "the store said that a call is not overdue yet");
                 // The store's clock has the word: it is not overdue there.
                 holding.deadline = now + remaining;
                 self.holdings.rebuffer(entry);

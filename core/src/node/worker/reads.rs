@@ -9,6 +9,7 @@ use crate::node::links::Links;
 use crate::node::outbox::{Errand, Route};
 use crate::node::worker::{ArrivalsWatch, Worker};
 use crate::op::Op;
+use crate::reachable;
 use crate::timer::{ConsumerKey, Timer};
 use crate::transport::{Interest, Link, TransportError, Wake};
 
@@ -39,6 +40,7 @@ impl Worker {
         let Some(owner) = self.slots.iter().flatten().copied().find(is_quiet) else {
             return;
         };
+        reachable!(desk.probes, "a busy function claimed a quiet one's connection");
         self.promised.insert(owner, key);
         self.dirty.insert(owner);
         if let Some(consumer) = self.consumers.get_mut(&owner) {
