@@ -1,4 +1,5 @@
 //! Suites that need more than one crate, a module per behaviour.
 
+mod a_fenced_consumer_has_a_successor;
 mod busy_functions_are_promoted;
 mod trace_of_a_call;

@@ -181,7 +181,6 @@ impl Caller {
             tickets.remove(&ticket);
             if tickets.is_empty() {
                 self.awaited.remove(call);
-                self.inspecting.remove(call);
             }
         }
     }

@@ -167,9 +167,12 @@ impl Worker {
         let disposition = consumer.handle(desk, metrics, input);
         desk.ignored_inputs += u64::from(disposition != Disposition::Handled);
         self.dirty.insert(key);
-        if consumer.phase == Phase::Stopping(StopCause::Fenced)
-            && self.current.get(consumer.function()) == Some(&key)
-        {
+        // A quiet one ends within the very input that fences it.
+        let is_fenced = matches!(
+            consumer.phase,
+            Phase::Stopping(StopCause::Fenced) | Phase::Stopped(StopCause::Fenced)
+        );
+        if is_fenced && self.current.get(consumer.function()) == Some(&key) {
             let (definition, options) = (consumer.definition.clone(), consumer.options.clone());
             self.start(desk, definition, options);
         }
