@@ -11,6 +11,11 @@ use crate::tally::Tally;
 /// The progress line is drawn anew this often.
 const REDRAW: Duration = Duration::from_millis(100);
 
+/// Says on standard error what went wrong, after the name of the binary.
+pub(crate) fn complain(message: &str) {
+    Console::plain().say(message);
+}
+
 /// Standard error. The progress line is there only on a terminal, and only while the outcomes do not go
 /// to one: there they are progress enough.
 #[derive(Debug)]
@@ -19,6 +24,11 @@ pub(crate) struct Console {
 }
 
 impl Console {
+    /// Messages only.
+    pub(crate) fn plain() -> Self {
+        Self { progress: None }
+    }
+
     /// Begins to show the tally. Must be called within a runtime.
     pub(crate) fn start(tally: Tally) -> Self {
         if !io::stderr().is_terminal() || io::stdout().is_terminal() {

@@ -1,13 +1,17 @@
 //! The host that runs the functions of a file, and the calls made through it.
 
+use std::future::{Future as _, poll_fn};
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use steadfast::{
-    BuildError, CallError, CallFailed, Caller, Config, Context, Definition, Function, FunctionId,
-    HandlerError, Host, Payload, ServeError, StopError, define,
+    CallError, CallFailed, Caller, Config, Context, Definition, Event, Function, FunctionId,
+    HandlerError, Host, Payload, ServeError, define,
 };
-use steadfast_transport_mem::MemTransport;
+use steadfast_core::health::DeathRule;
+use tokio::sync::broadcast;
 
 use crate::call_line::CallLine;
 use crate::fault::Fault;
@@ -19,19 +23,29 @@ use crate::program::{AttemptFacts, Workshop};
 /// The wait before a call is submitted again that this node or the store had no room for.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// A host over a store of its own, within this process.
+/// The longest wait before a call is submitted again to a store that is away.
+const AWAY_PAUSE: Duration = Duration::from_millis(200);
+
+/// A host and the programs that it runs.
 pub(crate) struct Hosting {
-    host: Host,
+    host: Arc<Host>,
     workshop: Arc<Workshop>,
 }
 
 impl Hosting {
-    /// Starts a host that serves nothing yet. Programs are entered into `groups` while they run.
-    pub(crate) async fn start(groups: ProcessGroups) -> Result<Self, BuildError> {
-        let config = Config::default();
-        let workshop = Arc::new(Workshop { groups, output_max_bytes: config.payload_max_bytes });
-        let host = Host::builder(MemTransport::new()).config(config).build().await?;
-        Ok(Self { host, workshop })
+    /// Takes a host that serves nothing yet. Programs are entered into `groups` while they run.
+    pub(crate) fn new(host: Host, groups: ProcessGroups) -> Self {
+        let output_max_bytes = Config::default().payload_max_bytes;
+        let workshop = Arc::new(Workshop { groups, output_max_bytes });
+        Self { host: Arc::new(host), workshop }
+    }
+
+    /// Serves functions; returns once each of them is active.
+    pub(crate) async fn serve_all<'a>(
+        &self,
+        specs: impl IntoIterator<Item = &'a FunctionSpec>,
+    ) -> Result<(), ServeError> {
+        try_join_all(specs.into_iter().map(|spec| self.serve(spec))).await.map(drop)
     }
 
     /// Serves a function, or saves it where it is served already.
@@ -39,13 +53,29 @@ impl Hosting {
         self.host.serve(self.function(spec)).await.map(drop)
     }
 
-    /// Serves a function no longer.
-    pub(crate) async fn retire(
-        &self,
-        function: &FunctionId,
-        drain: Duration,
-    ) -> Result<(), StopError> {
-        self.host.stop(function.name(), function.scope(), drain).await
+    /// Serves a function no longer. It takes no new call from here on; what runs has `drain` to end,
+    /// and is not waited for.
+    pub(crate) async fn retire(&self, function: &FunctionId, drain: Duration) {
+        let (host, function) = (self.host.clone(), function.clone());
+        let mut stop = Box::pin(async move {
+            // A host that has ended serves nothing any more either.
+            let _ = host.stop(function.name(), function.scope(), drain).await;
+        });
+        // Asked before anything else is: serving it anew comes after this, and is not undone by it.
+        let asked = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context))).await;
+        if asked.is_pending() {
+            tokio::spawn(stop);
+        }
+    }
+
+    /// What the node tells from now on.
+    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
+        self.host.events()
+    }
+
+    /// How the death of other workers is noticed, once connected.
+    pub(crate) async fn death_rule(&self) -> Option<DeathRule> {
+        self.host.health().await.ok().map(|health| health.death_rule)
     }
 
     /// Makes calls through this host.
@@ -53,10 +83,10 @@ impl Hosting {
         self.host.caller()
     }
 
-    /// Ends the host; what runs is interrupted.
-    pub(crate) async fn shut_down(&self) {
+    /// Ends the host: what was not begun goes back, what runs has `drain` to end.
+    pub(crate) async fn shut_down(&self, drain: Duration) {
         // A host that has ended already is what is wanted.
-        let _ = self.host.shutdown(Duration::ZERO).await;
+        let _ = self.host.shutdown(drain).await;
     }
 
     fn function(&self, spec: &FunctionSpec) -> Function {
@@ -106,8 +136,10 @@ async fn attempt(
 }
 
 /// Makes the call of a line and waits until it is decided. The call's deadline is the line's, or
-/// `deadline`, or the default.
+/// `deadline`, or the default. While the store is away the call is tried again, until the line's own
+/// deadline.
 pub(crate) async fn call(caller: &Caller, line: &CallLine, deadline: Option<Duration>) -> Ended {
+    let begun = Instant::now();
     let function = &line.function;
     let mut id = line.id.clone();
     loop {
@@ -126,16 +158,28 @@ pub(crate) async fn call(caller: &Caller, line: &CallLine, deadline: Option<Dura
         while let Err(CallFailed::Refused(CallError::StillOpen { call })) = &answer {
             answer = caller.outcome(function, call, None).await;
         }
-        match answer {
+        let error = match answer {
             Ok(record) => return record.into(),
-            Err(CallFailed::Refused(CallError::Unconfirmed { call })) => id = Some(call),
-            Err(CallFailed::Refused(
-                CallError::Busy { .. }
-                | CallError::FunctionFull { .. }
-                | CallError::Unavailable { .. },
-            )) => tokio::time::sleep(BUSY_PAUSE).await,
-            Err(error) => return not_decided(&error),
+            Err(error) => error,
+        };
+        let pause = match &error {
+            CallFailed::Refused(CallError::Unconfirmed { call }) => {
+                id = Some(call.clone());
+                Duration::ZERO
+            }
+            CallFailed::Refused(CallError::Busy { .. } | CallError::FunctionFull { .. }) => {
+                BUSY_PAUSE
+            }
+            CallFailed::Refused(CallError::Unavailable { retry_after }) => {
+                (*retry_after).clamp(BUSY_PAUSE, AWAY_PAUSE)
+            }
+            CallFailed::Refused(CallError::NotSubmitted) => AWAY_PAUSE,
+            _ => return not_decided(&error),
+        };
+        if line.deadline.is_some_and(|deadline| begun.elapsed() + pause >= deadline) {
+            return not_decided(&error);
         }
+        tokio::time::sleep(pause).await;
     }
 }
 

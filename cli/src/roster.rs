@@ -88,11 +88,11 @@ impl Roster {
     }
 
     /// Takes out the functions that were leaving and have no open call any more.
-    pub(crate) fn take_left(&self) -> Vec<FunctionId> {
+    pub(crate) fn take_left(&self) -> Vec<FunctionSpec> {
         let mut entries = self.lock();
         let gone = |entry: &Entry| entry.leaving && entry.open == 0;
-        let left = entries.iter().filter(|(_, entry)| gone(entry));
-        let left: Vec<_> = left.map(|(function, _)| function.clone()).collect();
+        let left = entries.values().filter(|entry| gone(entry));
+        let left: Vec<_> = left.map(|entry| entry.spec.clone()).collect();
         entries.retain(|_, entry| !gone(entry));
         left
     }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(roster.take_left(), []);
         drop(open);
         assert!(roster.has_leaving());
-        assert_eq!(roster.take_left(), [a.function]);
+        assert_eq!(roster.take_left(), [a]);
         assert!(!roster.has_leaving());
     }
 
@@ -185,6 +185,6 @@ mod tests {
         roster.leave(&a.function);
         assert_eq!(roster.take_left(), []);
         drop(open);
-        assert_eq!(roster.take_left(), [a.function]);
+        assert_eq!(roster.take_left(), [a]);
     }
 }

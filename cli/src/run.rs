@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::args::RunArguments;
 use crate::call_line::CallLine;
 use crate::console::Console;
+use crate::exit::Exit;
 use crate::functions_file::{self, Functions};
 use crate::hosting::{self, Hosting};
 use crate::line_reader::Line;
@@ -23,6 +24,7 @@ use crate::roster::{Admission, Roster};
 use crate::signals::{self, Asked};
 use crate::standard_input::{self, Arrived, Place, Window};
 use crate::standard_output::{self, Written};
+use crate::store::{CONNECT_PATIENCE, Store};
 use crate::tally::Tally;
 
 /// What a line may hold beside its input, in bytes: names, ids, braces.
@@ -38,8 +40,22 @@ pub(crate) enum RunEnd {
     AllDecided,
     /// Some call was left undecided, or its outcome could not be written.
     Undecided,
-    /// Nothing could be run: the file, standard input or the host.
+    /// Nothing could be run: the file, the store's URL or standard input.
     Unusable,
+    /// The store was not reached.
+    Unavailable,
+}
+
+impl RunEnd {
+    /// How the command ends with it.
+    pub(crate) const fn exit(self) -> Exit {
+        match self {
+            Self::AllDecided => Exit::Success,
+            Self::Undecided => Exit::Failure,
+            Self::Unusable => Exit::Usage,
+            Self::Unavailable => Exit::Unavailable,
+        }
+    }
 }
 
 /// What every line of a run shares.
@@ -72,25 +88,39 @@ pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<RunEnd> {
             return Ok(RunEnd::Unusable);
         }
     };
+    let store = match arguments.redis.as_ref().map_or_else(|| Ok(Store::embedded()), Store::at) {
+        Ok(store) => store,
+        Err(error) => {
+            console.say(&error.to_string());
+            return Ok(RunEnd::Unusable);
+        }
+    };
+    let host = match store.host(CONNECT_PATIENCE).await {
+        Ok(host) => host,
+        Err(error) => {
+            console.say(&error.to_string());
+            return Ok(RunEnd::Unavailable);
+        }
+    };
+    let hosting = Hosting::new(host, groups.clone());
     let listening = (asked, hang_ups);
-    let end = serve_and_call(arguments, functions, groups.clone(), listening, tally, console).await;
+    let parts = (hosting, functions, store.is_shared());
+    let end = serve_and_call(arguments, parts, listening, tally, console).await;
     groups.kill_all();
     end
 }
 
 async fn serve_and_call(
     arguments: &RunArguments,
-    functions: Functions,
-    groups: ProcessGroups,
+    (hosting, functions, is_shared): (Hosting, Functions, bool),
     (asked, hang_ups): (Asked, Signal),
     tally: Tally,
     console: Console,
 ) -> anyhow::Result<RunEnd> {
     let begun = Instant::now();
-    let hosting = Hosting::start(groups).await?;
     let roster = Roster::default();
+    hosting.serve_all(functions.values()).await?;
     for spec in functions.into_values() {
-        hosting.serve(&spec).await?;
         roster.put(spec);
     }
     let config = Config::default();
@@ -126,7 +156,9 @@ async fn serve_and_call(
     };
     let stop = session.until_over().await;
     let written = session.close().await;
-    hosting.shut_down().await;
+    // Calls of other processes may run here; those of this one are decided, or given up.
+    let drains = is_shared && matches!(stop, Stop::EndOfInput);
+    hosting.shut_down(if drains { arguments.drain } else { Duration::ZERO }).await;
     Ok(conclude(stop, written, &tally, &console, begun))
 }
 
@@ -177,9 +209,20 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 biased;
-                asked = signal_name(&mut self.asked) => return Stop::Asked(asked, self.last_line),
+                asked = signals::name(&mut self.asked) => return Stop::Asked(asked, self.last_line),
                 written = &mut self.written => return Stop::NotWritten(flatten(written)),
-                Some(()) = self.hang_ups.recv() => self.reload().await,
+                Some(()) = self.hang_ups.recv() => tokio::select! {
+                    // A save waits for the store, which may be away.
+                    asked = signals::name(&mut self.asked) => {
+                        return Stop::Asked(asked, self.last_line);
+                    }
+                    () = reload(
+                        &self.arguments.functions,
+                        self.hosting,
+                        &self.desk.roster,
+                        self.console,
+                    ) => {}
+                },
                 () = leaving(&self.desk.roster) => self.retire_left().await,
                 arrived = self.lines.recv() => match arrived {
                     Some(Ok(arrived)) => {
@@ -209,7 +252,7 @@ impl Session<'_> {
             tokio::select! {
                 biased;
                 () = &mut empty => return stop,
-                asked = signal_name(&mut self.asked), if patience.is_none() => {
+                asked = signals::name(&mut self.asked), if patience.is_none() => {
                     since = tokio::time::Instant::now();
                     patience = Some(self.arguments.drain);
                     stop = Stop::Asked(asked, self.last_line);
@@ -245,7 +288,7 @@ impl Session<'_> {
     }
 
     async fn retire_left(&self) {
-        retire_left(self.hosting, &self.desk.roster, self.console).await;
+        retire_left(self.hosting, &self.desk.roster).await;
     }
 }
 
@@ -314,13 +357,6 @@ impl Desk {
         // Where nobody reads outcomes any more, the loop has heard of it.
         let _ = self.output.send(text).await;
         drop(place);
-    }
-}
-
-async fn signal_name(asked: &mut Asked) -> &'static str {
-    match asked.wait_for(Option::is_some).await {
-        Ok(name) => name.expect("waited for"),
-        Err(_) => std::future::pending().await,
     }
 }
 

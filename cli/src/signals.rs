@@ -32,6 +32,14 @@ pub(crate) fn listen(groups: ProcessGroups) -> io::Result<Asked> {
     Ok(asked)
 }
 
+/// Waits for the signal that asks the run to end, and names it.
+pub(crate) async fn name(asked: &mut Asked) -> &'static str {
+    match asked.wait_for(Option::is_some).await {
+        Ok(name) => name.expect("waited for"),
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// Begins to listen for SIGHUP.
 pub(crate) fn hang_ups() -> io::Result<Signal> {
     signal(SignalKind::hangup())

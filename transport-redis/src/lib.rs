@@ -1,1 +1,25 @@
-//! Steadfast.
+//! Redis as Steadfast's store: [`RedisTransport`] speaks the layout of `steadfast_core::wire` to a server
+//! of version 7.0 or later.
+//!
+//! Each operation is one atomic script of `lua/`, a batch is one pipeline of them, and submits or
+//! decisions of one function share one script's call. Blocking reads have a connection of their own.
+//!
+//! The adapter decides nothing: what follows from an answer or an error is core's business.
+
+mod answer;
+mod builder;
+mod config;
+mod connector;
+mod decode;
+mod encode;
+mod error;
+mod layout;
+mod read;
+mod script;
+mod session;
+mod transport;
+
+pub use builder::RedisBuilder;
+pub use config::{ConfigError, Endpoint, RedisConfig, Secret};
+pub use connector::{ByteStream, Connector};
+pub use transport::RedisTransport;

@@ -29,6 +29,14 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     within.ok_or_else(|| format!("`{text}` is longer than a day"))
 }
 
+/// Like [`parse`], for what must not be zero.
+pub(crate) fn positive(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        Duration::ZERO => Err(format!("`{}` must be at least 1 ms", text.trim())),
+        duration => Ok(duration),
+    }
+}
+
 fn not_a_duration(text: &str) -> String {
     format!("`{text}` is no duration; write \"500ms\", \"30s\", \"5m\" or a number of milliseconds")
 }

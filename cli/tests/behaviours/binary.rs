@@ -88,9 +88,16 @@ pub(crate) struct Run {
     heard: Vec<String>,
 }
 
-/// The binary under test.
+/// The binary under test, with nothing in its environment that names a store.
 pub(crate) fn steadfast() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_steadfast"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    for (name, _) in std::env::vars_os() {
+        let named = name.to_string_lossy();
+        if named.starts_with("STEADFAST_") || named.starts_with("QUEUE_BULL_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs to the end, with these lines on standard input.
@@ -106,10 +113,18 @@ pub(crate) fn run(functions: &Path, lines: &str) -> Finished {
 
 impl Run {
     pub(crate) fn start(functions: &Path, options: &[&str]) -> Self {
-        let mut child = steadfast()
-            .arg("run")
-            .args(options)
-            .arg(functions)
+        Self::spawn(steadfast().arg("run").args(options).arg(functions))
+    }
+
+    /// Serves, and returns once every function is active.
+    pub(crate) fn serve(functions: &Path, options: &[&str]) -> Self {
+        let mut run = Self::spawn(steadfast().arg("serve").args(options).arg(functions));
+        run.hear("ready: ");
+        run
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

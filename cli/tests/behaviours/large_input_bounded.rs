@@ -33,7 +33,9 @@ fn long_lines_wait_outside_while_calls_are_open() {
         for _ in 0..200 {
             stdin.write_all(long.as_bytes())?;
         }
-        writeln!(stdin)
+        writeln!(stdin)?;
+        // The process lives as long as this is open.
+        Ok::<_, std::io::Error>(stdin)
     });
     // Nothing is decided before the file is there: four lines are open, and the next ones wait.
     wait_until("the window is full", || taken.load(Ordering::Relaxed) >= 4);
@@ -42,7 +44,7 @@ fn long_lines_wait_outside_while_calls_are_open() {
     std::fs::write(folder.path("go"), "").unwrap();
     let outcomes: Vec<_> = (0..201).map(|_| run.next_outcome()).collect();
     let decided_kib = peak_kib(pid);
-    writer.join().unwrap().unwrap();
+    drop(writer.join().unwrap().unwrap());
     let finished = run.finish();
     assert_eq!(finished.code, Some(0), "{:?}", finished.messages);
     let count =

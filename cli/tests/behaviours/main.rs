@@ -2,9 +2,16 @@
 
 mod bad_files;
 mod binary;
+mod call_exit_codes;
+mod help_teaches;
+mod killed_workers;
 mod large_input_bounded;
 mod malformed_lines;
+mod passwords_are_not_shown;
 mod program_isolation;
+mod redis_server;
 mod reload_under_load;
 mod run_example;
+mod serve;
+mod shows_a_store;
 mod signals;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::signal::Signal;
 
 use crate::binary::{Folder, Run, call, gist, shell, wait_until};
+use crate::redis_server::RedisServer;
 
 const CALLS: usize = 5_000;
 
@@ -24,8 +25,18 @@ fn version(number: usize) -> String {
 
 #[test]
 fn saves_under_load_lose_and_repeat_no_call() {
+    check_saves_under_load(&["--in-flight", "256"]);
+}
+
+#[test]
+fn saves_under_load_at_a_redis_server_lose_and_repeat_no_call() {
+    let server = RedisServer::start();
+    check_saves_under_load(&["--in-flight", "256", "--redis", &server.url()]);
+}
+
+fn check_saves_under_load(options: &[&str]) {
     let folder = Folder::new(&version(0));
-    let mut run = Run::start(&folder.functions(), &["--in-flight", "256"]);
+    let mut run = Run::start(&folder.functions(), options);
     // Once it answers, it listens for SIGHUP.
     run.send(&call(0, "echo0", "0"));
     run.next_outcome();

@@ -1,26 +1,12 @@
-//! The command line.
+//! `steadfast run` on the command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 
+use super::redis::RedisUrl;
 use crate::functions_file::duration;
-
-/// Calls a named function in a scope and gets its result back, and never loses the call.
-#[derive(Debug, Parser)]
-#[command(name = "steadfast", version, arg_required_else_help = true)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Host the functions of a file, call them with the lines of standard input, print every outcome.
-    #[command(after_long_help = RUN_HELP)]
-    Run(RunArguments),
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -42,9 +28,14 @@ pub(crate) struct RunArguments {
     /// number of milliseconds.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     pub(crate) drain: Duration,
+
+    /// Host the functions at a Redis server instead of the embedded store: other processes may call
+    /// them, and may serve them too. Only this option says so; the environment does not.
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<RedisUrl>,
 }
 
-const RUN_HELP: &str = r#"Calls, one JSON object a line on standard input:
+pub(super) const HELP: &str = r#"Calls, one JSON object a line on standard input:
   {"function":"double","input":{"n":21}}
   {"function":"double","scope":"global","input":{"n":21},"id":"order-7",
    "timeout_ms":5000,"idempotency_key":"k1"}        (on one line)
@@ -98,35 +89,13 @@ Signals:
 Exit codes:
   0        every call was decided, whatever the decision
   1        some call was left undecided
-  2        bad usage, or a bad FUNCTIONS.toml
+  2        bad usage, a bad Redis URL, or a bad FUNCTIONS.toml
+  4        --redis: the store could not be reached within 10 s
   130 143  a second SIGINT or SIGTERM
 
 Examples:
   steadfast run examples/functions.toml < examples/calls.jsonl
   echo '{"function":"double","input":{"n":21}}' | steadfast run examples/functions.toml
+  steadfast run functions.toml --redis redis://127.0.0.1:6379 < calls.jsonl
   steadfast run functions.toml --in-flight 64 < calls.jsonl | jq -c 'select(.status != "success")'
 "#;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn a_bound_of_zero_is_refused() {
-        let refused = Arguments::try_parse_from(["steadfast", "run", "f", "--in-flight", "0"]);
-        assert!(refused.unwrap_err().to_string().contains("1..=10000"));
-    }
-
-    #[test]
-    fn a_drain_time_has_a_unit() {
-        let Command::Run(run) =
-            Arguments::try_parse_from(["steadfast", "run", "f", "--drain", "2m"]).unwrap().command;
-        assert_eq!(run.drain, Duration::from_secs(120));
-    }
-}

@@ -1,0 +1,237 @@
+//! `steadfast health`: whether the store answers, and every function is served.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use steadfast::{Caller, ConsumerStatus, FunctionId, MissingReason};
+
+use crate::args::ShowArguments;
+use crate::console::complain;
+use crate::exit::Exit;
+use crate::look::{Look, Seen};
+use crate::show::{self, unreachable};
+use crate::store::Store;
+use crate::table::{Table, json_text, print};
+
+/// How the whole stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    /// Every function is served, and no consumer is in error.
+    Healthy,
+    /// Every function is served, and some consumer is in error.
+    Degraded,
+    /// Some function is not served.
+    Unserved,
+    /// The store cannot be reached.
+    Unavailable,
+}
+
+/// How one function stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Served,
+    Missing(MissingReason),
+    /// Its consumers beat not long ago, and none has a connection any more.
+    Disconnected,
+}
+
+/// The health of a store, as `--json` shows it.
+#[derive(Serialize)]
+struct Health<'a> {
+    store: String,
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    ping_ms: Option<f64>,
+    run_id: Option<&'a str>,
+    death_judged_by: Option<&'static str>,
+    functions: Vec<FunctionHealth<'a>>,
+}
+
+#[derive(Serialize)]
+struct FunctionHealth<'a> {
+    name: &'a str,
+    scope: &'a str,
+    state: &'static str,
+    reason: Option<String>,
+    consumers: usize,
+    in_error: usize,
+    open: u64,
+}
+
+/// Shows the health, and ends with what it says.
+pub(crate) async fn health(arguments: &ShowArguments) -> anyhow::Result<Exit> {
+    let store = match show::store(arguments) {
+        Ok(store) => store,
+        Err(exit) => return Ok(exit),
+    };
+    let examined = examine(&store, arguments).await;
+    let health = match &examined {
+        Ok((look, standings)) => Health::of(store.place(), look, standings),
+        Err(error) => Health::unavailable(store.place(), error.clone()),
+    };
+    if arguments.json {
+        print(&json_text(&health)?)?;
+    } else if let Some(error) = &health.error {
+        complain(error);
+    } else {
+        print(&health.text())?;
+    }
+    Ok(match health.verdict {
+        Verdict::Healthy | Verdict::Degraded => Exit::Success,
+        Verdict::Unserved => Exit::Failure,
+        Verdict::Unavailable => Exit::Unavailable,
+    })
+}
+
+/// One look at the store and how each function stands, or why nothing was seen.
+async fn examine(
+    store: &Store,
+    arguments: &ShowArguments,
+) -> Result<(Look, Vec<Standing>), String> {
+    let look = Look::at(store, arguments.scope.as_deref(), arguments.timeout).await;
+    let look = look.map_err(|error| unreachable(&error))?;
+    let standings = standings(store, &look, arguments.timeout).await?;
+    Ok((look, standings))
+}
+
+/// How each function stands, in the order of the look. Why one is not served is the node's judgement.
+async fn standings(
+    store: &Store,
+    look: &Look,
+    patience: Duration,
+) -> Result<Vec<Standing>, String> {
+    if look.functions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let host = store.host(patience).await.map_err(|error| error.to_string())?;
+    let caller = host.caller();
+    let asked = look.functions.iter().map(|(function, seen)| standing(&caller, function, seen));
+    let asked = tokio::time::timeout(patience, try_join_all(asked)).await;
+    // It holds nothing that would have to be given back.
+    let _ = host.shutdown(Duration::ZERO).await;
+    asked.map_err(|_elapsed| format!("{} did not answer within {patience:?}", store.place()))?
+}
+
+async fn standing(caller: &Caller, function: &FunctionId, seen: &Seen) -> Result<Standing, String> {
+    let missing = caller.detect_missing_consumer(function.name(), function.scope()).await;
+    Ok(match missing.map_err(|error| error.to_string())? {
+        Some(reason) => Standing::Missing(reason),
+        None if seen.reading() == 0 => Standing::Disconnected,
+        None => Standing::Served,
+    })
+}
+
+impl Standing {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Missing(_) => "missing",
+            Self::Disconnected => "disconnected",
+        }
+    }
+
+    fn reason(self) -> Option<String> {
+        match self {
+            Self::Served => None,
+            Self::Missing(reason) => Some(reason.to_string()),
+            Self::Disconnected => {
+                Some("its consumers have no connection; start a worker that serves it".to_owned())
+            }
+        }
+    }
+}
+
+impl<'a> Health<'a> {
+    fn of(store: String, look: &'a Look, standings: &[Standing]) -> Self {
+        debug_assert_eq!(look.functions.len(), standings.len());
+        let in_error = |seen: &Seen| {
+            let statuses = seen.consumers.iter().map(|consumer| consumer.record.status);
+            statuses.filter(|status| *status == ConsumerStatus::Error).count()
+        };
+        let functions = look.functions.iter().zip(standings);
+        let functions: Vec<_> = functions
+            .map(|((function, seen), standing)| FunctionHealth {
+                name: function.name(),
+                scope: function.scope(),
+                state: standing.word(),
+                reason: standing.reason(),
+                consumers: seen.reading(),
+                in_error: in_error(seen),
+                open: seen.open,
+            })
+            .collect();
+        let verdict = if functions.iter().any(|function| function.reason.is_some()) {
+            Verdict::Unserved
+        } else if functions.iter().any(|function| function.in_error > 0) {
+            Verdict::Degraded
+        } else {
+            Verdict::Healthy
+        };
+        Self {
+            store,
+            verdict,
+            error: None,
+            ping_ms: Some(look.ping.as_micros() as f64 / 1e3),
+            run_id: Some(look.run_id.as_str()),
+            death_judged_by: Some(if look.sees_sessions { "sessions" } else { "heartbeats" }),
+            functions,
+        }
+    }
+
+    fn unavailable(store: String, error: String) -> Self {
+        Self {
+            store,
+            verdict: Verdict::Unavailable,
+            error: Some(error),
+            ping_ms: None,
+            run_id: None,
+            death_judged_by: None,
+            functions: Vec::new(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let unserved = self.functions.iter().filter(|function| function.reason.is_some()).count();
+        let of_how_many = format!("{unserved} of {} functions", self.functions.len());
+        let verdict = match self.verdict {
+            Verdict::Healthy => "healthy".to_owned(),
+            Verdict::Degraded => "degraded: some consumer is in error, and returns".to_owned(),
+            Verdict::Unserved => format!("unserved: nobody serves {of_how_many}"),
+            Verdict::Unavailable => "unavailable".to_owned(),
+        };
+        let judged = match self.death_judged_by {
+            Some("sessions") => "by sessions: a killed worker's calls run elsewhere within 3 s",
+            _ => "by heartbeats alone: a killed worker's calls run elsewhere after 30 s",
+        };
+        let ping = self.ping_ms.unwrap_or_default();
+        let run_id = self.run_id.unwrap_or_default();
+        let mut text = format!(
+            "store   {}\nhealth  {verdict}\nping    {ping:.2} ms\nrun id  {run_id}\ndeath   is judged {judged}\n",
+            self.store
+        );
+        if !self.functions.is_empty() {
+            text.push('\n');
+            text.push_str(&self.table());
+        }
+        text
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::new(["FUNCTION", "SCOPE", "CONSUMERS", "IN ERROR", "OPEN", "STATE"]);
+        for function in &self.functions {
+            let state = function.reason.as_ref().map(|reason| format!(": {reason}"));
+            table.row([
+                function.name.to_owned(),
+                function.scope.to_owned(),
+                function.consumers.to_string(),
+                function.in_error.to_string(),
+                function.open.to_string(),
+                format!("{}{}", function.state, state.unwrap_or_default()),
+            ]);
+        }
+        table.render()
+    }
+}

@@ -1,0 +1,66 @@
+//! The calls of a killed process run at another one, and end well.
+
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+
+use crate::binary::{Folder, Run, shell, steadfast, wait_until};
+use crate::redis_server::{RedisServer, run_at};
+
+const CALLS: usize = 8;
+
+const WAIT: &str = "echo x >> begun; while [ ! -e go ]; do sleep 0.02; done; cat";
+
+#[test]
+fn calls_of_a_killed_process_run_at_another_one() {
+    let server = RedisServer::start();
+    let url = &server.url();
+    let folder = Folder::new(&shell("wait", WAIT, "timeout = \"2m\""));
+    let begun =
+        || std::fs::read_to_string(folder.path("begun")).unwrap_or_default().lines().count();
+    let killed = Run::serve(&folder.functions(), &["--redis", url]);
+    let calls: Vec<_> = (0..CALLS)
+        .map(|n| {
+            steadfast()
+                .args(["call", "wait", "--timeout", "2m", "--redis", url])
+                .args(["--input", &n.to_string()])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    wait_until("every call runs", || begun() == CALLS);
+    let mut other = Run::serve(&folder.functions(), &["--verbose", "--redis", url]);
+    killed.signal(Signal::SIGKILL);
+    assert_eq!(killed.end().code, None);
+    other.hear("calls taken over from wait-global-");
+    wait_until("every call runs again", || begun() == 2 * CALLS);
+    std::fs::write(folder.path("go"), "").unwrap();
+    for (n, call) in calls.into_iter().enumerate() {
+        let output = call.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{n}\n"));
+    }
+    other.signal(Signal::SIGTERM);
+    assert_eq!(other.end().code, Some(0));
+    assert_eq!(begun(), 2 * CALLS);
+}
+
+#[test]
+fn health_tells_at_once_that_a_killed_process_serves_no_more() {
+    let server = RedisServer::start();
+    let folder = Folder::new("[[function]]\nname = \"echo\"\nbuiltin = \"echo\"\n");
+    let serving = Run::serve(&folder.functions(), &["--redis", &server.url()]);
+    assert_eq!(run_at(&server.url(), &["health"]).code, Some(0));
+    serving.signal(Signal::SIGKILL);
+    serving.end();
+    let mut health = String::new();
+    wait_until("health tells", || {
+        let done = run_at(&server.url(), &["health"]);
+        health = done.stdout;
+        done.code == Some(1)
+    });
+    assert!(health.contains("disconnected: its consumers have no connection"), "{health}");
+}

@@ -1,0 +1,58 @@
+-- beat: heartbeat of consumers of one node, of any functions; refreshes what lives by it.
+--
+-- Keys: 1 the set of all functions, 2 the set of all consumers; then four for each pulse: stream, state,
+-- active set, definition. Arguments: 1 server run id, 2 client ids; then eight for each pulse: group,
+-- consumer, epoch, status, error count, `1` if there is a last error, the last error, NAME:SCOPE.
+-- Replies, one for each pulse: {'A', pending entries} alive, {'R'} removed.
+-- Validates before a pulse's first write: the consumer's epoch.
+local call = redis.call
+local clock = call('TIME')
+local now_ms = string.format('%.0f', math.floor(clock[1] * 1000 + clock[2] / 1000))
+local now = string.format('%.0f', clock[1] * 1000000 + clock[2])
+local HOUR = 3600000
+local answers, alive = {}, {}
+local pulses = (#KEYS - 2) / 4
+for pulse = 0, pulses - 1 do
+  local stream, state, active, definition = unpack(KEYS, 3 + pulse * 4, 6 + pulse * 4)
+  local group, consumer, epoch, status, errors, has_error, last_error, id =
+    unpack(ARGV, 3 + pulse * 8, 10 + pulse * 8)
+  local known = call('HMGET', state, 'epoch', 'status')
+  if known[1] ~= epoch or known[2] == 'stopped' then
+    answers[#answers + 1] = { 'R' }
+  else
+    call('HSET', state, 'status', status, 'lastHeartbeat', now_ms, 'errorCount', errors,
+      'runId', ARGV[1], 'clientIds', ARGV[2], 'lastError', last_error, 'heartbeatMicros', now)
+    if has_error == '1' then
+      call('HSET', state, 'hasError', '1')
+    else
+      call('HDEL', state, 'hasError')
+    end
+    call('PEXPIRE', state, HOUR)
+    call('SADD', active, consumer)
+    call('PEXPIRE', active, HOUR)
+    call('PEXPIRE', definition, HOUR)
+    call('SADD', KEYS[1], id)
+    call('SADD', KEYS[2], consumer)
+    alive[1] = true
+    local pending, from = {}, '-'
+    while true do
+      local page = redis.pcall('XPENDING', stream, group, from, '+', 1000, consumer)
+      if page.err then
+        break
+      end
+      for _, found in ipairs(page) do
+        pending[#pending + 1] = found[1]
+      end
+      if #page < 1000 then
+        break
+      end
+      from = '(' .. page[#page][1]
+    end
+    answers[#answers + 1] = { 'A', pending }
+  end
+end
+if alive[1] then
+  call('PEXPIRE', KEYS[1], HOUR)
+  call('PEXPIRE', KEYS[2], HOUR)
+end
+return answers

@@ -1,0 +1,141 @@
+-- Outcomes: written once, and replied to whoever asked.
+local KINDS =
+  { success = true, error = true, expired = true, cancelled = true, dead_lettered = true }
+
+-- The outcome that a result's text tells; an older peer's tells only a status.
+local function kind_of(text)
+  local fine, members = pcall(cjson.decode, text)
+  if not fine or type(members) ~= 'table' then
+    return 'error'
+  end
+  local outcome = members.outcome
+  if type(outcome) == 'string' and KINDS[outcome] then
+    return outcome
+  end
+  return members.status == 'success' and 'success' or 'error'
+end
+
+local function result_kind(id)
+  local text = call('GET', RESULT .. id)
+  return text and kind_of(text)
+end
+
+-- The text of a record, as core's wire writes it. `outcome.result` is JSON already.
+local function record_text(id, outcome, attempts)
+  local success = outcome.kind == 'success'
+  return '{"callId":' .. cjson.encode(id)
+    .. ',"result":' .. (success and outcome.result or 'null')
+    .. ',"error":' .. (success and 'null' or cjson.encode(outcome.message))
+    .. ',"timestamp":' .. now_ms
+    .. ',"status":"' .. (success and 'success' or 'error')
+    .. '","outcome":"' .. outcome.kind
+    .. '","attempts":' .. int(attempts)
+    .. (outcome.failure and ',"failure":"' .. outcome.failure .. '"' or '') .. '}'
+end
+
+local EXPIRED = { kind = 'expired', message = 'the deadline passed' }
+local CANCELLED = { kind = 'cancelled', message = 'the call was cancelled' }
+
+local replies, callers = {}, {}
+local function reply(caller, text)
+  local texts = replies[caller]
+  if not texts then
+    texts = {}
+    replies[caller] = texts
+    callers[#callers + 1] = caller
+  end
+  texts[#texts + 1] = 'record'
+  texts[#texts + 1] = text
+end
+
+-- One entry to each caller's reply stream where it exists: a hint, so that a stream of another type
+-- fails nobody.
+local function send_replies()
+  for _, caller in ipairs(callers) do
+    local texts = replies[caller]
+    for at = 1, #texts, 1000 do
+      redis.pcall('XADD', REPLIES .. caller, 'NOMKSTREAM', '*',
+        unpack(texts, at, math.min(at + 999, #texts)))
+    end
+  end
+  replies, callers = {}, {}
+end
+
+-- Adds a dead letter: the call's fields as they stood, then why it is here.
+local function bury(fields, outcome, attempts, original)
+  local out = {}
+  for at = 1, math.min(#fields, 400) do
+    out[at] = fields[at]
+  end
+  for _, text in ipairs({
+    'error', outcome.message, 'failure', outcome.failure, 'attempts', int(attempts),
+    'failedAt', now_ms, 'originalId', original or '',
+  }) do
+    out[#out + 1] = text
+  end
+  call('XADD', LETTERS, 'MAXLEN', ARGV[5], '*', unpack(out))
+end
+
+-- Writes the outcome of an undecided call and removes the call from where it stands.
+local function conclude(id, standing, at_hand, outcome, attempts)
+  local buried = outcome.kind == 'dead_lettered'
+  local open = standing.open
+  local entry = standing.entry or (open and open.entry) or nil
+  local caller, fields = '', nil
+  if open then
+    caller = open.reply
+    if buried then
+      local parked = not entry and get_parked(id)
+      fields = parked and parked.body.fields or (entry and fields_at(entry)) or nil
+    end
+  else
+    local body = (standing.parked or standing).body
+    caller, fields = body.reply, body.fields
+  end
+  -- An older caller's duplicate of a call of ours goes with it.
+  local duplicate = at_hand and at_hand ~= entry and body_at(at_hand) or nil
+  if duplicate and duplicate.call ~= id then
+    duplicate = nil
+  end
+  if buried then
+    fields = fields or (duplicate and duplicate.fields) or { 'callId', id }
+    bury(fields, outcome, attempts, entry)
+  end
+  if entry then
+    drop(entry)
+  end
+  if duplicate then
+    drop(at_hand)
+  end
+  if open then
+    call('HDEL', OPEN, id)
+  end
+  if not entry then
+    unpark(id)
+  end
+  local text = record_text(id, outcome, attempts)
+  call('SET', RESULT .. id, text, 'PX', 300000)
+  if caller ~= '' then
+    reply(caller, text)
+  end
+end
+
+-- Clears what a decided call left behind; answers whether anything was there.
+local function clear(id, at_hand)
+  local cleared = unpark(id)
+  local open = get_open(id)
+  if open then
+    cleared = true
+    call('HDEL', OPEN, id)
+    if open.entry then
+      drop(open.entry)
+    end
+  end
+  if at_hand and not (open and open.entry == at_hand) then
+    local body = body_at(at_hand)
+    if body and body.call == id then
+      cleared = drop(at_hand) or cleared
+    end
+  end
+  return cleared
+end

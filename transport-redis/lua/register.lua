@@ -1,0 +1,36 @@
+-- register: registers a consumer under the function's next epoch. A repeat answers the epoch and changes
+-- no state: a late one must not pass for a heartbeat, nor bring back a consumer that was removed.
+--
+-- Keys 1 to 8 and arguments 1 to 5: see part/frame.lua; key 9 the set of all functions, 10 the set of all
+-- consumers. Arguments: 6 consumer, 7 node, 8 server run id, 9 client ids, 10 process id, 11 name,
+-- 12 scope, 13 code, 14 parameters, 15 workflow id, 16 node id, 17 description.
+-- Replies: the epoch.
+-- Validates before its first write: the consumer's state, and the epoch counter.
+local consumer = ARGV[6]
+local state = STATE .. consumer
+local known = call('HGET', state, 'epoch')
+local stored = call('GET', KEYS[6])
+ensure()
+if known then
+  return known
+end
+local epoch = int(math.max((tonumber(stored) or 0) + 1, now))
+call('SET', KEYS[6], epoch)
+call('HSET', state,
+  'id', consumer, 'functionName', ARGV[11], 'scope', ARGV[12], 'streamKey', CALLS, 'groupName', GROUP,
+  'status', 'starting', 'startTime', now_ms, 'lastHeartbeat', now_ms, 'processId', ARGV[10],
+  'workerId', ARGV[7], 'errorCount', '0', 'lastError', '', 'epoch', epoch, 'runId', ARGV[8],
+  'clientIds', ARGV[9], 'heartbeatMicros', int(now))
+call('PEXPIRE', state, 3600000)
+call('DEL', KEYS[8])
+call('HSET', KEYS[8],
+  'name', ARGV[11], 'scope', ARGV[12], 'code', ARGV[13], 'parameters', ARGV[14],
+  'workflowId', ARGV[15], 'nodeId', ARGV[16], 'registeredAt', now_ms, 'description', ARGV[17])
+call('PEXPIRE', KEYS[8], 3600000)
+for key, member in pairs({
+  [KEYS[7]] = consumer, [KEYS[9]] = ARGV[11] .. ':' .. ARGV[12], [KEYS[10]] = consumer,
+}) do
+  call('SADD', key, member)
+  call('PEXPIRE', key, 3600000)
+end
+return epoch

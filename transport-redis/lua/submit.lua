@@ -1,0 +1,65 @@
+-- submit: adds calls to one function, N at a time; each item succeeds or fails alone.
+--
+-- Keys and arguments 1 to 5: see part/frame.lua. Argument 6: prefix of idempotency keys; 7: the function's
+-- name; then eight for each item: call, input, deadline and delay (microseconds from now), idempotency
+-- key, reply-to, traceparent (each empty for none), the most calls that may be open.
+-- Replies, one for each item: {'A'} accepted, {'O'} open already, {'R', record} decided already,
+-- {'J', call, record or false} joined, {'F', open} full, {'E', error}.
+-- Validates before an item's first write: result, open hash and parking (is the id new?), the idempotency
+-- key, the number of open calls, and that each of these keys has its type. Refused as a whole where memory
+-- is out, by the server, before the script runs.
+local function submit(id, input, deadline_us, delay_us, key, reply_to, trace, most)
+  local record = call('GET', RESULT .. id)
+  if record then
+    return { 'R', record }
+  end
+  if call('HEXISTS', OPEN, id) == 1 or call('HEXISTS', PARKED, id) == 1 then
+    return { 'O' }
+  end
+  local keyed = key ~= '' and ARGV[6] .. key
+  local joined = keyed and call('GET', keyed)
+  if joined and joined ~= id then
+    return { 'J', joined, call('GET', RESULT .. joined) }
+  end
+  local open = math.max(call('HLEN', OPEN), call('XLEN', CALLS))
+  if open >= tonumber(most) then
+    return { 'F', open }
+  end
+  local delay = tonumber(delay_us)
+  local deadline = now + tonumber(deadline_us)
+  local deadline_ms = int(math.ceil(deadline / 1000))
+  local fields = {
+    'callId', id, 'functionName', ARGV[7], 'input', input, 'item', 'null',
+    'responseChannel', 'function:response:' .. id, 'timestamp', now_ms,
+    'deadline', deadline_ms, 'attempt', '1', 'takeover', '0',
+  }
+  for _, pair in ipairs({ { 'replyTo', reply_to }, { 'traceparent', trace }, { 'idempotencyKey', key } }) do
+    if pair[2] ~= '' then
+      fields[#fields + 1], fields[#fields + 2] = pair[1], pair[2]
+    end
+  end
+  local opened = { deadline = deadline, attempt = 1, reply = reply_to }
+  ensure()
+  if keyed then
+    call('SET', keyed, id, 'PX', int(math.ceil(deadline / 1000 - now / 1000) + 300000))
+  end
+  if delay > 0 then
+    call('ZADD', DUE, int(now + delay), id)
+    local list = { '', '1' }
+    for at = 1, #fields do
+      list[at + 2] = fields[at]
+    end
+    call('HSET', PARKED, id, cjson.encode(list))
+  else
+    opened.entry = call('XADD', CALLS, '*', unpack(fields))
+  end
+  put_open(id, opened)
+  return { 'A' }
+end
+
+local answers = {}
+for at = 8, #ARGV, 8 do
+  local fine, answer = pcall(submit, unpack(ARGV, at, at + 7))
+  answers[#answers + 1] = fine and answer or { 'E', message(answer) }
+end
+return answers

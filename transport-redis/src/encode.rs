@@ -1,0 +1,425 @@
+//! Operations as commands: most are one script's call; submits and decisions of one function share one.
+
+use std::time::Duration;
+
+use redis::Cmd;
+use steadfast_core::call::{Failure, FailureKind};
+use steadfast_core::definition::Definition;
+use steadfast_core::name::{ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
+use steadfast_core::op::{Authority, Destination, Op, Pulse, Submission, Verdict};
+
+use crate::layout::Layout;
+use crate::script::Script;
+
+/// Consumers in one script's call: a node with more of them beats in several.
+const PULSES_MAX: usize = 100;
+/// Functions in one script's call.
+const SURVEYED_MAX: usize = 50;
+/// A time too far to count exactly in the scripts' numbers is as far as this, in microseconds.
+const FAR_MICROS: u128 = 4_000_000_000_000_000;
+/// Entries and records that one sweep looks at.
+const SWEPT_ENTRIES: u32 = 1_000;
+const SWEPT_RECORDS: u32 = 2_000;
+
+/// One command of a batch.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// The script it calls, if it does: to be loaded where the server does not know it.
+    pub(crate) script: Option<Script>,
+    pub(crate) cmd: Cmd,
+    /// The operations that it is for, by their place in the batch. A call for several answers an array
+    /// of as many.
+    pub(crate) covers: Vec<usize>,
+    /// Its answer is an array with one item for each operation.
+    pub(crate) shared: bool,
+}
+
+/// Where a function's sweep goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) stream: String,
+    pub(crate) open: String,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self { stream: "-".to_owned(), open: "0".to_owned() }
+    }
+}
+
+/// What the encoding needs beside the operations.
+pub(crate) struct Encoder<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) run_id: &'a RunId,
+    pub(crate) cursor: &'a dyn Fn(&FunctionId) -> Cursor,
+    parts: Vec<Part>,
+}
+
+impl<'a> Encoder<'a> {
+    pub(crate) fn new(
+        layout: &'a Layout,
+        run_id: &'a RunId,
+        cursor: &'a dyn Fn(&FunctionId) -> Cursor,
+    ) -> Self {
+        Self { layout, run_id, cursor, parts: Vec::new() }
+    }
+
+    /// The commands of a batch. Operations on one function keep their order; submits and decisions that
+    /// follow each other within it are joined.
+    pub(crate) fn batch(mut self, ops: &[Op]) -> Vec<Part> {
+        // For each function the part that its latest operation is in.
+        let mut latest: std::collections::BTreeMap<&FunctionId, usize> =
+            std::collections::BTreeMap::new();
+        for (place, op) in ops.iter().enumerate() {
+            let script = match op {
+                Op::Submit(_) => Script::Submit,
+                Op::Decide { .. } => Script::Decide,
+                _ => {
+                    self.single(place, op);
+                    match op.function() {
+                        Some(function) => drop(latest.insert(function, self.parts.len() - 1)),
+                        None => latest.clear(),
+                    }
+                    continue;
+                }
+            };
+            let function = op.function().expect("submits and decisions are of a function");
+            let joined = latest
+                .get(function)
+                .copied()
+                .filter(|part| self.parts[*part].script == Some(script));
+            let part = joined.unwrap_or_else(|| {
+                let mut cmd = self.layout.call(script, function, &[]);
+                if script == Script::Submit {
+                    cmd.arg(self.layout.idempotency_prefix(function)).arg(function.name());
+                }
+                self.parts.push(Part {
+                    script: Some(script),
+                    cmd,
+                    covers: Vec::new(),
+                    shared: true,
+                });
+                latest.insert(function, self.parts.len() - 1);
+                self.parts.len() - 1
+            });
+            let part = &mut self.parts[part];
+            part.covers.push(place);
+            match op {
+                Op::Submit(submission) => submit(&mut part.cmd, submission),
+                Op::Decide { call, verdict, attempts, .. } => {
+                    part.cmd.arg(call.as_str());
+                    decide(&mut part.cmd, verdict, *attempts);
+                }
+                _ => {}
+            }
+        }
+        self.parts
+    }
+
+    fn push(&mut self, place: usize, script: Script, cmd: Cmd) {
+        self.parts.push(Part { script: Some(script), cmd, covers: vec![place], shared: false });
+    }
+
+    fn plain(&mut self, place: usize, cmd: Cmd) {
+        self.parts.push(Part { script: None, cmd, covers: vec![place], shared: false });
+    }
+
+    fn call(&mut self, place: usize, script: Script, function: &FunctionId) -> &mut Cmd {
+        let cmd = self.layout.call(script, function, &[]);
+        self.push(place, script, cmd);
+        &mut self.parts.last_mut().expect("a part was pushed").cmd
+    }
+
+    fn single(&mut self, place: usize, op: &Op) {
+        match op {
+            Op::Submit(_) | Op::Decide { .. } => unreachable!("joined by `batch`"),
+            Op::Begin { function, call, lease, attempts_max } => {
+                self.call(place, Script::Begin, function)
+                    .arg(call.as_str())
+                    .arg(lease.entry.to_string())
+                    .arg(lease.consumer.as_str())
+                    .arg(lease.epoch.0)
+                    .arg(*attempts_max);
+            }
+            Op::Move { function, call, lease, to } => {
+                let (to, time, nonce) = match to {
+                    Destination::Release => ("release", Duration::ZERO, ""),
+                    Destination::Retry { delay } => ("retry", *delay, ""),
+                    Destination::Defer { nonce, lease } => ("defer", *lease, nonce.as_ref()),
+                };
+                self.call(place, Script::Move, function)
+                    .arg(call.as_str())
+                    .arg(lease.entry.to_string())
+                    .arg(lease.consumer.as_str())
+                    .arg(lease.epoch.0)
+                    .arg(to)
+                    .arg(micros(time))
+                    .arg(nonce);
+            }
+            Op::Reject { function, lease, reason } => {
+                let failure = Failure::new(FailureKind::Malformed, reason);
+                self.call(place, Script::Reject, function)
+                    .arg(lease.entry.to_string())
+                    .arg(lease.consumer.as_str())
+                    .arg(lease.epoch.0)
+                    .arg(failure.message.as_ref());
+            }
+            Op::Touch { token, lease } => {
+                self.call(place, Script::Touch, &token.function)
+                    .arg(token.call.as_str())
+                    .arg(token.nonce.as_ref())
+                    .arg(micros(*lease));
+            }
+            Op::Acknowledge { function, call } => {
+                self.call(place, Script::Acknowledge, function).arg(call.as_str());
+            }
+            Op::Inspect { function, call } => {
+                self.call(place, Script::Inspect, function).arg(call.as_str());
+            }
+            Op::Renew { function, consumer, entries } => {
+                let cmd = self.call(place, Script::Renew, function).arg(consumer.as_str());
+                for (entry, call) in entries {
+                    cmd.arg(entry.to_string()).arg(call.as_str());
+                }
+            }
+            Op::Fetch { function, consumer, count } => {
+                self.call(place, Script::Fetch, function).arg(consumer.as_str()).arg(*count);
+            }
+            Op::Reread { function, consumer, entries } => {
+                let cmd = self.call(place, Script::Reread, function).arg(consumer.as_str());
+                for entry in entries {
+                    cmd.arg(entry.to_string());
+                }
+            }
+            Op::Ensure { function } => {
+                self.call(place, Script::Ensure, function);
+            }
+            Op::Requeue { function, letter, call, deadline } => {
+                self.call(place, Script::Requeue, function)
+                    .arg(letter.to_string())
+                    .arg(call.as_str())
+                    .arg(micros(*deadline))
+                    .arg(function.name());
+            }
+            Op::Sweep { function, attempts_max, stateless_idle, limit } => {
+                let Cursor { stream, open } = (self.cursor)(function);
+                self.call(place, Script::Sweep, function)
+                    .arg(*attempts_max)
+                    .arg(stateless_idle.as_micros().div_ceil(1_000).min(FAR_MICROS) as u64)
+                    .arg(*limit)
+                    .arg(stream)
+                    .arg(open)
+                    .arg(SWEPT_ENTRIES.max(limit.saturating_mul(2)))
+                    .arg(SWEPT_RECORDS.max(limit.saturating_mul(2)));
+            }
+            Op::Register { definition, consumer, node, sessions } => {
+                self.register(place, definition, consumer, node, sessions);
+            }
+            Op::Deregister { function, consumer, epoch } => {
+                let all = [self.layout.keys.all_consumers()];
+                let mut cmd = self.layout.call(Script::Deregister, function, &all);
+                cmd.arg(consumer.as_str()).arg(epoch.0);
+                self.push(place, Script::Deregister, cmd);
+            }
+            Op::Remove { function, consumer, epoch, heartbeat, sessions } => {
+                let all = [self.layout.keys.all_consumers()];
+                let mut cmd = self.layout.call(Script::Remove, function, &all);
+                cmd.arg(consumer.as_str())
+                    .arg(epoch.0)
+                    .arg(heartbeat.as_micros())
+                    .arg(client_ids(sessions))
+                    .arg(heartbeat.as_millis());
+                self.push(place, Script::Remove, cmd);
+            }
+            Op::Beat { sessions, pulses, .. } => self.beat(place, sessions, pulses),
+            Op::Survey { functions } => self.survey(place, functions),
+            Op::KeepReplies { caller, after } => {
+                let mut cmd = Script::KeepReplies.call(&[self.layout.replies(caller)]);
+                cmd.arg(after.to_string());
+                self.push(place, Script::KeepReplies, cmd);
+            }
+            Op::Ping => self.plain(place, redis::cmd("TIME")),
+            Op::Describe { function } => {
+                let mut cmd = redis::cmd("HGETALL");
+                cmd.arg(self.layout.keys.definition(function));
+                self.plain(place, cmd);
+            }
+            Op::Discover { scope } => {
+                let mut cmd = Script::Discover.call(&[self.layout.keys.all_functions()]);
+                cmd.arg(self.layout.definition_prefix()).arg(scope.as_deref().unwrap_or_default());
+                self.push(place, Script::Discover, cmd);
+            }
+            Op::DeadLetters { function, after, count } => {
+                let mut cmd = redis::cmd("XRANGE");
+                let after = if *after == EntryId::ZERO { "-".into() } else { format!("({after}") };
+                cmd.arg(self.layout.keys.dead_letters(function)).arg(after).arg("+");
+                cmd.arg("COUNT").arg(*count);
+                self.plain(place, cmd);
+            }
+            Op::OlderPeerAdd { function, fields } => {
+                let mut cmd = redis::cmd("XADD");
+                cmd.arg(self.layout.keys.calls(function)).arg("*");
+                for (field, value) in fields {
+                    cmd.arg(field).arg(value);
+                }
+                self.plain(place, cmd);
+            }
+            // An operation of a newer core: answered as unsupported, for want of an answer.
+            _ => self.plain(place, redis::cmd("PING")),
+        }
+    }
+
+    fn register(
+        &mut self,
+        place: usize,
+        definition: &Definition,
+        consumer: &ConsumerId,
+        node: &NodeId,
+        sessions: &[SessionId],
+    ) {
+        let function = &definition.function;
+        let all = [self.layout.keys.all_functions(), self.layout.keys.all_consumers()];
+        let mut cmd = self.layout.call(Script::Register, function, &all);
+        let parameters = serde_json::to_string(&definition.parameters)
+            .expect("a list of structs of texts is always JSON");
+        cmd.arg(consumer.as_str())
+            .arg(node.as_str())
+            .arg(self.run_id.as_str())
+            .arg(client_ids(sessions))
+            .arg(std::process::id())
+            .arg(function.name())
+            .arg(function.scope())
+            .arg(&definition.code)
+            .arg(parameters)
+            .arg(&definition.workflow_id)
+            .arg(&definition.node_id)
+            .arg(&definition.description);
+        self.push(place, Script::Register, cmd);
+    }
+
+    fn beat(&mut self, place: usize, sessions: &[SessionId], pulses: &[Pulse]) {
+        let keys = &self.layout.keys;
+        // One call even without a pulse, so that the operation has an answer.
+        let chunks = pulses.chunks(PULSES_MAX).chain(pulses.is_empty().then_some(&[][..]));
+        for chunk in chunks {
+            let mut names = vec![keys.all_functions(), keys.all_consumers()];
+            for Pulse { function, consumer, .. } in chunk {
+                names.push(keys.calls(function));
+                names.push(keys.consumer_state(function, consumer));
+                names.push(keys.active(function));
+                names.push(keys.definition(function));
+            }
+            let mut cmd = Script::Beat.call(&names);
+            cmd.arg(self.run_id.as_str()).arg(client_ids(sessions));
+            for pulse in chunk {
+                cmd.arg(Layout::group(&pulse.function))
+                    .arg(pulse.consumer.as_str())
+                    .arg(pulse.epoch.0)
+                    .arg(pulse.status.as_str())
+                    .arg(pulse.error_count)
+                    .arg(u8::from(pulse.last_error.is_some()))
+                    .arg(pulse.last_error.as_deref().unwrap_or_default())
+                    .arg(pulse.function.as_str());
+            }
+            self.parts.push(Part {
+                script: Some(Script::Beat),
+                cmd,
+                covers: vec![place],
+                shared: false,
+            });
+        }
+    }
+
+    fn survey(&mut self, place: usize, functions: &[FunctionId]) {
+        let keys = &self.layout.keys;
+        let chunks = functions.chunks(SURVEYED_MAX).chain(functions.is_empty().then_some(&[][..]));
+        for chunk in chunks {
+            let names: Vec<String> = chunk
+                .iter()
+                .flat_map(|function| {
+                    [
+                        keys.calls(function),
+                        keys.open(function),
+                        keys.parked(function),
+                        keys.due(function),
+                        keys.active(function),
+                    ]
+                })
+                .collect();
+            let mut cmd = Script::Survey.call(&names);
+            for function in chunk {
+                cmd.arg(Layout::group(function)).arg(self.layout.state_prefix(function));
+            }
+            self.parts.push(Part {
+                script: Some(Script::Survey),
+                cmd,
+                covers: vec![place],
+                shared: false,
+            });
+        }
+        // After the states: a session that ended in between is missed once, never made up.
+        let mut cmd = redis::cmd("CLIENT");
+        cmd.arg("LIST").arg("TYPE").arg("NORMAL");
+        self.plain(place, cmd);
+    }
+}
+
+fn submit(cmd: &mut Cmd, submission: &Submission) {
+    cmd.arg(submission.call.as_str())
+        .arg(submission.input.as_str())
+        .arg(micros(submission.deadline))
+        .arg(micros(submission.delay))
+        .arg(submission.idempotency_key.as_ref().map_or("", |key| key.as_str()))
+        .arg(submission.reply_to.as_ref().map_or("", |caller| caller.as_str()))
+        .arg(submission.traceparent.as_deref().unwrap_or_default())
+        .arg(submission.open_max);
+}
+
+fn decide(cmd: &mut Cmd, verdict: &Verdict, attempts: u32) {
+    let entry = |entry: Option<EntryId>| entry.map(|id| id.to_string()).unwrap_or_default();
+    match verdict {
+        Verdict::Complete { result, entry: at_hand } => {
+            let text = serde_json::to_string(result.as_str()).expect("a text is always JSON");
+            cmd.arg("S").arg(entry(*at_hand)).arg(attempts);
+            cmd.arg("-").arg("").arg("").arg(text).arg("");
+        }
+        Verdict::Fail { failure, by } => decide_failed(cmd, "E", failure, by, attempts),
+        Verdict::DeadLetter { failure, by } => decide_failed(cmd, "D", failure, by, attempts),
+        Verdict::Cancel | Verdict::Expire => {
+            let verdict = if matches!(verdict, Verdict::Cancel) { "C" } else { "X" };
+            cmd.arg(verdict).arg("").arg(attempts).arg("-").arg("").arg("").arg("").arg("");
+        }
+    }
+}
+
+fn decide_failed(cmd: &mut Cmd, verdict: &str, failure: &Failure, by: &Authority, attempts: u32) {
+    cmd.arg(verdict);
+    match by {
+        Authority::Lease(lease) => {
+            cmd.arg(lease.entry.to_string()).arg(attempts);
+            cmd.arg("L").arg(lease.consumer.as_str()).arg(lease.epoch.0);
+        }
+        Authority::Token(nonce) => {
+            cmd.arg("").arg(attempts).arg("T").arg(nonce.as_ref()).arg("");
+        }
+    }
+    cmd.arg(failure_word(failure.kind)).arg(failure.message.as_ref());
+}
+
+/// The kind of a failure as records name it.
+fn failure_word(kind: FailureKind) -> String {
+    match serde_json::to_value(kind) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => unreachable!("a kind without content is a word"),
+    }
+}
+
+fn client_ids(sessions: &[SessionId]) -> String {
+    let ids: Vec<String> = sessions.iter().map(|session| session.0.to_string()).collect();
+    ids.join(",")
+}
+
+/// Microseconds, as far as the scripts can count.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    duration.as_micros().min(FAR_MICROS) as u64
+}

@@ -1,0 +1,113 @@
+//! What went wrong, in core's words. Server texts may quote arguments, so only their safe part is kept.
+
+use redis::{RedisError, ServerError};
+use steadfast_core::transport::{Applied, ErrorKind, TransportError};
+
+/// Judges an error reply by its code. `attempted` says what was attempted on what.
+pub(crate) fn of_server(error: &ServerError, attempted: &str) -> TransportError {
+    of_code(error.code(), error.details().unwrap_or_default(), attempted)
+}
+
+/// Judges an error reply that a script handed on as text: `CODE what is wrong`.
+pub(crate) fn of_text(text: &str, attempted: &str) -> TransportError {
+    let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
+    of_code(code, rest, attempted)
+}
+
+fn of_code(code: &str, text: &str, attempted: &str) -> TransportError {
+    use ErrorKind as Kind;
+    let kind = match code {
+        "LOADING" => Kind::Loading,
+        "OOM" => Kind::OutOfMemory,
+        "READONLY" | "MISCONF" | "MASTERDOWN" | "NOREPLICAS" => Kind::ReadOnly,
+        "NOGROUP" => Kind::NoGroup,
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => Kind::Denied,
+        "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "UNKILLABLE" => Kind::Busy,
+        "WRONGTYPE" => Kind::WrongType,
+        "MOVED" | "ASK" | "CROSSSLOT" => Kind::Unsupported,
+        "ERR" if text.starts_with("max number of clients") => Kind::Busy,
+        "ERR" if text.contains("invalid password") || text.contains("AUTH") => Kind::Denied,
+        "ERR" if text.starts_with("unknown command") || text.starts_with("unknown subcommand") => {
+            Kind::Unsupported
+        }
+        _ => Kind::Protocol,
+    };
+    // A script that failed in its course may have written; what the server refuses, it refuses first.
+    let applied = if kind == Kind::Protocol { Applied::Unknown } else { Applied::No };
+    TransportError {
+        applied,
+        kind,
+        detail: format!("{attempted}: {code} {}", quotes_nothing(text)),
+    }
+}
+
+/// The part of a server's text that cannot hold arguments: up to the first quotation.
+fn quotes_nothing(text: &str) -> &str {
+    let end = text.find(['\'', '`', '"']).unwrap_or(text.len());
+    text[..end].trim_end_matches([' ', ',', ':'])
+}
+
+/// Judges an error of the connection. The command was sent, so nobody knows what became of it.
+pub(crate) fn of_redis(error: &RedisError, attempted: &str) -> TransportError {
+    if error.is_timeout() {
+        return TransportError::unknown(
+            ErrorKind::Timeout,
+            format!("{attempted}: no answer within the response timeout"),
+        );
+    }
+    match error.kind() {
+        redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => {
+            of_code(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default(), attempted)
+        }
+        redis::ErrorKind::Parse => TransportError::unknown(
+            ErrorKind::Protocol,
+            format!("{attempted}: the answer is no RESP"),
+        ),
+        _ => TransportError::unknown(
+            ErrorKind::Disconnected,
+            format!("{attempted}: the connection ended"),
+        ),
+    }
+}
+
+/// An answer that is not of the form that the script promises.
+pub(crate) fn nonsense(attempted: &str) -> TransportError {
+    TransportError::unknown(
+        ErrorKind::Protocol,
+        format!("{attempted}: the answer is not of the form expected"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, kind: ErrorKind, applied: Applied) {
+        let error = of_text(text, "submit");
+        assert_eq!((error.kind, error.applied), (kind, applied), "{text}");
+    }
+
+    #[test]
+    fn codes_are_told_apart() {
+        check("LOADING Redis is loading the dataset in memory", ErrorKind::Loading, Applied::No);
+        check("OOM command not allowed", ErrorKind::OutOfMemory, Applied::No);
+        check("READONLY You can't write", ErrorKind::ReadOnly, Applied::No);
+        check("MASTERDOWN Link with MASTER is down", ErrorKind::ReadOnly, Applied::No);
+        check("NOGROUP No such key", ErrorKind::NoGroup, Applied::No);
+        check("NOAUTH Authentication required.", ErrorKind::Denied, Applied::No);
+        check("WRONGPASS invalid username-password pair", ErrorKind::Denied, Applied::No);
+        check("NOPERM this user has no permissions", ErrorKind::Denied, Applied::No);
+        check("BUSY Redis is busy running a script", ErrorKind::Busy, Applied::No);
+        check("WRONGTYPE Operation against a key", ErrorKind::WrongType, Applied::No);
+        check("CROSSSLOT Keys in request", ErrorKind::Unsupported, Applied::No);
+        check("ERR something of a script's own", ErrorKind::Protocol, Applied::Unknown);
+    }
+
+    #[test]
+    fn arguments_are_not_quoted() {
+        let error =
+            of_text("ERR unknown command 'AUT', with args beginning with: 'hunter2'", "connect");
+        assert_eq!(error.kind, ErrorKind::Unsupported);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}

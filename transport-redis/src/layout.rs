@@ -1,0 +1,89 @@
+//! The keys of one function as the scripts take them.
+
+use redis::Cmd;
+use steadfast_core::name::{CallId, ConsumerId, FunctionId, IdempotencyKey};
+use steadfast_core::wire::Keys;
+
+use crate::script::Script;
+
+/// Key names, with what the scripts need to derive more.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) keys: Keys,
+    prefix: String,
+    dead_letters_max: u32,
+}
+
+impl Layout {
+    pub(crate) fn new(prefix: &str, dead_letters_max: u32) -> Self {
+        Self { keys: Keys::new(prefix), prefix: prefix.to_owned(), dead_letters_max }
+    }
+
+    /// The keys that every script of one function takes first.
+    fn function_keys(&self, function: &FunctionId) -> Vec<String> {
+        let keys = &self.keys;
+        vec![
+            keys.calls(function),
+            keys.open(function),
+            keys.parked(function),
+            keys.due(function),
+            keys.dead_letters(function),
+            keys.epoch(function),
+            keys.active(function),
+            keys.definition(function),
+        ]
+    }
+
+    /// The name of the function's group: it bears no prefix, as operators and older peers name it.
+    pub(crate) fn group(function: &FunctionId) -> String {
+        Keys::default().group(function)
+    }
+
+    /// The start of a script's call on one function: `more` keys after the function's own, and the five
+    /// arguments that every such script takes first.
+    pub(crate) fn call(&self, script: Script, function: &FunctionId, more: &[String]) -> Cmd {
+        let mut keys = self.function_keys(function);
+        keys.extend_from_slice(more);
+        let mut cmd = script.call(&keys);
+        cmd.arg(Self::group(function))
+            .arg(self.result_prefix(function))
+            .arg(self.reply_prefix(function))
+            .arg(self.state_prefix(function))
+            .arg(self.dead_letters_max);
+        cmd
+    }
+
+    fn result_prefix(&self, function: &FunctionId) -> String {
+        bare(self.keys.result(function, &CallId::new("x").expect("a letter is an id")))
+    }
+
+    fn reply_prefix(&self, function: &FunctionId) -> String {
+        let caller = steadfast_core::name::NodeId::new("x").expect("a letter is an id");
+        bare(self.keys.replies(function, &caller))
+    }
+
+    pub(crate) fn state_prefix(&self, function: &FunctionId) -> String {
+        bare(self.keys.consumer_state(function, &ConsumerId::new("x").expect("a letter is an id")))
+    }
+
+    pub(crate) fn idempotency_prefix(&self, function: &FunctionId) -> String {
+        bare(self.keys.idempotency(function, &IdempotencyKey::new("x").expect("a letter is an id")))
+    }
+
+    /// What stands before `NAME:SCOPE` in the keys of definitions.
+    pub(crate) fn definition_prefix(&self) -> String {
+        format!("{}function:", self.prefix)
+    }
+
+    /// A caller's reply stream. The plain layout has one for all functions.
+    pub(crate) fn replies(&self, caller: &steadfast_core::call::CallerId) -> String {
+        format!("{}replies:{caller}", self.prefix)
+    }
+}
+
+/// A key of the id `x`, without the id.
+fn bare(mut key: String) -> String {
+    let last = key.pop();
+    debug_assert_eq!(last, Some('x'), "the id stands at the end of the key");
+    key
+}

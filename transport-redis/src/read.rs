@@ -1,0 +1,121 @@
+//! Blocking reads.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, Value};
+use steadfast_core::name::{EntryId, FunctionId};
+use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
+use steadfast_core::wire::decode_result;
+
+use crate::answer::{Nonsense, Read, clock, delivered, entries_of_one_stream, list, pairs, text};
+use crate::error::{nonsense, of_server};
+use crate::layout::Layout;
+use crate::session::{Reading, ask};
+
+/// Entries of a reply stream in one read; each may hold a batch of records.
+const REPLIES_MAX: u32 = 64;
+
+/// Waits for an interest, for at most `block` by the server's watch.
+pub(crate) async fn wait(
+    connection: &mut MultiplexedConnection,
+    reading: &Reading,
+    layout: &Layout,
+    interest: &Interest,
+    block: Duration,
+) -> Result<Wake, TransportError> {
+    let attempted = format!("watch for {interest}");
+    if matches!(interest, Interest::Arrivals { after } if after.is_empty()) {
+        // The server cannot wait for nothing.
+        let _ = tokio::time::timeout(block, reading.stop.notified()).await;
+        return Ok(Wake::Nothing);
+    }
+    // BLOCK 0 would be for ever.
+    let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).clamp(1, 3_600_000);
+    let mut pipe = Pipeline::new();
+    pipe.add_command(command(layout, interest, block_ms));
+    if matches!(interest, Interest::Deliveries { .. }) {
+        // Answered when the read is: what remains until a deadline is counted from there.
+        pipe.cmd("TIME");
+    }
+    let mut answers = ask(connection, &pipe, &attempted).await?.into_iter();
+    let answer = answers.next().unwrap_or(Value::Nil);
+    if let Value::ServerError(error) = &answer {
+        let mut judged = of_server(error, &attempted);
+        if error.code() == "UNBLOCKED" {
+            // The stream was deleted, or is of another type now.
+            judged.kind = ErrorKind::NoGroup;
+        }
+        return Err(judged);
+    }
+    if answer == Value::Nil {
+        return Ok(Wake::Nothing);
+    }
+    let read = match interest {
+        Interest::Deliveries { .. } => deliveries(answer, answers.next()),
+        Interest::Arrivals { after } => arrivals(layout, after, answer),
+        Interest::Replies { .. } => replies(answer),
+    };
+    read.map_err(|Nonsense| nonsense(&attempted))
+}
+
+fn command(layout: &Layout, interest: &Interest, block_ms: u64) -> Cmd {
+    match interest {
+        Interest::Deliveries { function, consumer, count } => {
+            let mut cmd = redis::cmd("XREADGROUP");
+            cmd.arg("GROUP").arg(Layout::group(function)).arg(consumer.as_str());
+            cmd.arg("COUNT").arg((*count).max(1)).arg("BLOCK").arg(block_ms);
+            cmd.arg("STREAMS").arg(layout.keys.calls(function)).arg(">");
+            cmd
+        }
+        Interest::Arrivals { after } => {
+            let mut cmd = redis::cmd("XREAD");
+            cmd.arg("COUNT").arg(1).arg("BLOCK").arg(block_ms).arg("STREAMS");
+            for (function, _) in after {
+                cmd.arg(layout.keys.calls(function));
+            }
+            for (_, after) in after {
+                cmd.arg(after.to_string());
+            }
+            cmd
+        }
+        Interest::Replies { caller, after } => {
+            let mut cmd = redis::cmd("XREAD");
+            cmd.arg("COUNT").arg(REPLIES_MAX).arg("BLOCK").arg(block_ms);
+            cmd.arg("STREAMS").arg(layout.replies(caller)).arg(after.to_string());
+            cmd
+        }
+    }
+}
+
+fn deliveries(answer: Value, time: Option<Value>) -> Read<Wake> {
+    let now = clock(&time.ok_or(Nonsense)?)?;
+    let entries = entries_of_one_stream(answer)?;
+    Ok(Wake::Deliveries(entries.iter().map(|(id, fields)| delivered(now, *id, fields)).collect()))
+}
+
+fn arrivals(layout: &Layout, after: &[(FunctionId, EntryId)], answer: Value) -> Read<Wake> {
+    let mut arrived = Vec::new();
+    for stream in list(answer)? {
+        arrived.push(list(stream)?.into_iter().next().ok_or(Nonsense)?);
+    }
+    let named = |function: &FunctionId| {
+        let key = layout.keys.calls(function);
+        arrived.iter().any(|name| text(name).is_ok_and(|name| name == key))
+    };
+    Ok(Wake::Arrivals(
+        after.iter().map(|(function, _)| function).filter(|it| named(it)).cloned().collect(),
+    ))
+}
+
+/// A record that cannot be read is passed over: its caller inspects what it awaits.
+fn replies(answer: Value) -> Read<Wake> {
+    let entries = entries_of_one_stream(answer)?;
+    let last = entries.last().ok_or(Nonsense)?.0;
+    let records = entries
+        .iter()
+        .flat_map(|(_, fields)| pairs(fields))
+        .filter_map(|(_, value)| decode_result(text(value).ok()?).ok())
+        .collect();
+    Ok(Wake::Replies { records, last })
+}

@@ -1,0 +1,155 @@
+//! The scripts, put together from `lua/`, with the hashes that call them.
+
+use std::sync::LazyLock;
+
+use redis::Cmd;
+
+/// A script by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Script {
+    Submit,
+    Decide,
+    Begin,
+    Move,
+    Reject,
+    Touch,
+    Acknowledge,
+    Renew,
+    Fetch,
+    Reread,
+    Register,
+    Beat,
+    Deregister,
+    Remove,
+    Survey,
+    Sweep,
+    Ensure,
+    Inspect,
+    KeepReplies,
+    Discover,
+    Requeue,
+}
+
+macro_rules! lua {
+    ($head:literal $(, $file:literal)*) => {
+        concat!($head, "\n" $(, include_str!(concat!("../lua/", $file, ".lua")))*)
+    };
+}
+
+/// Refused by the server where memory is out.
+macro_rules! growing {
+    ($($file:literal),*) => { lua!("#!lua" $(, $file)*) };
+}
+
+/// Runs where memory is out, so that a full store can drain.
+macro_rules! draining {
+    ($($file:literal),*) => { lua!("#!lua flags=allow-oom" $(, $file)*) };
+}
+
+/// Writes nothing.
+macro_rules! reading {
+    ($($file:literal),*) => { lua!("#!lua flags=no-writes,allow-oom" $(, $file)*) };
+}
+
+/// Everything that deals with calls.
+macro_rules! settling {
+    ($flags:ident: $($file:literal),*) => {
+        $flags!(
+            "part/frame", "part/open", "part/entry", "part/parked", "part/standing",
+            "part/conclude" $(, $file)*
+        )
+    };
+}
+
+impl Script {
+    const ALL: [Self; 21] = [
+        Self::Submit,
+        Self::Decide,
+        Self::Begin,
+        Self::Move,
+        Self::Reject,
+        Self::Touch,
+        Self::Acknowledge,
+        Self::Renew,
+        Self::Fetch,
+        Self::Reread,
+        Self::Register,
+        Self::Beat,
+        Self::Deregister,
+        Self::Remove,
+        Self::Survey,
+        Self::Sweep,
+        Self::Ensure,
+        Self::Inspect,
+        Self::KeepReplies,
+        Self::Discover,
+        Self::Requeue,
+    ];
+
+    /// Its source, as it is loaded.
+    pub(crate) const fn source(self) -> &'static str {
+        match self {
+            Self::Submit => growing!("part/frame", "part/open", "submit"),
+            Self::Decide => settling!(draining: "part/decide", "decide"),
+            Self::Begin => settling!(draining: "begin"),
+            Self::Move => settling!(draining: "part/give_back", "move"),
+            Self::Reject => settling!(draining: "part/decide", "reject"),
+            Self::Touch => settling!(draining: "touch"),
+            Self::Acknowledge => settling!(draining: "acknowledge"),
+            Self::Renew => settling!(draining: "renew"),
+            Self::Fetch => draining!("part/frame", "fetch"),
+            Self::Reread => draining!("part/frame", "part/open", "part/entry", "reread"),
+            Self::Register => draining!("part/frame", "part/open", "register"),
+            Self::Beat => draining!("beat"),
+            Self::Deregister => settling!(draining: "part/give_back", "deregister"),
+            Self::Remove => settling!(draining: "part/give_back", "remove"),
+            Self::Survey => reading!("survey"),
+            Self::Sweep => settling!(draining: "part/give_back", "sweep"),
+            Self::Ensure => draining!("part/frame", "part/open", "ensure"),
+            Self::Inspect => settling!(reading: "inspect"),
+            Self::KeepReplies => draining!("keep_replies"),
+            Self::Discover => reading!("discover"),
+            Self::Requeue => settling!(growing: "requeue"),
+        }
+    }
+
+    fn hash(self) -> &'static str {
+        static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
+            let hash = |script: Script| redis::Script::new(script.source()).get_hash().to_owned();
+            Script::ALL.into_iter().map(hash).collect()
+        });
+        &HASHES[self as usize]
+    }
+
+    /// The command that loads it.
+    pub(crate) fn load(self) -> Cmd {
+        let mut cmd = redis::cmd("SCRIPT");
+        cmd.arg("LOAD").arg(self.source());
+        cmd
+    }
+
+    /// The commands that load all of them.
+    pub(crate) fn load_all() -> impl Iterator<Item = Cmd> {
+        Self::ALL.into_iter().map(Self::load)
+    }
+
+    /// The start of the command that calls it on these keys; its arguments are to follow.
+    pub(crate) fn call(self, keys: &[String]) -> Cmd {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(self.hash()).arg(keys.len()).arg(keys);
+        cmd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_stands_at_its_own_place() {
+        for (place, script) in Script::ALL.into_iter().enumerate() {
+            assert_eq!(script as usize, place, "{script:?}");
+            assert!(script.source().starts_with("#!lua"));
+        }
+    }
+}

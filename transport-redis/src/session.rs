@@ -1,0 +1,197 @@
+//! One connection: opened, introduced, and known by the server's client id.
+
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
+use steadfast_core::name::{RunId, SessionId};
+use steadfast_core::transport::{Connected, ErrorKind, Link, TransportError};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use crate::answer::{clock, number, text};
+use crate::config::{RedisConfig, Secret};
+use crate::connector::Connector;
+use crate::error::{nonsense, of_redis, of_server};
+use crate::script::Script;
+
+/// Whether a blocking read is on its way.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) busy: watch::Sender<bool>,
+    /// Ends a wait that asks the server nothing.
+    pub(crate) stop: Notify,
+}
+
+/// A connection that stands. Dropping it closes it.
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) run_id: RunId,
+    pub(crate) link: Link,
+    pub(crate) connection: MultiplexedConnection,
+    pub(crate) reading: Arc<Reading>,
+    driver: Driver,
+}
+
+impl Session {
+    /// Ends the connection, whoever still has a handle to it.
+    pub(crate) fn close(&self) {
+        self.driver.0.abort();
+    }
+
+    /// A new handle to the connection: requests of several handles share it.
+    pub(crate) fn handle(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+}
+
+/// The task that moves the bytes; it ends with its owner.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Opens a connection and introduces it. Dropped on the way, nothing of it remains.
+pub(crate) async fn open(
+    config: &RedisConfig,
+    connector: &dyn Connector,
+    link: Link,
+) -> Result<(Session, Connected), TransportError> {
+    let attempted = format!("connect {link} to {}", config.describe());
+    let stream = connector.open().await.map_err(|error| {
+        TransportError::not_applied(ErrorKind::Disconnected, format!("{attempted}: {error}"))
+    })?;
+    // A blocking read is bounded where it is made.
+    let timeout = (link == Link::Command).then_some(config.response_timeout);
+    let settings = AsyncConnectionConfig::new()
+        .set_response_timeout(timeout)
+        .set_connection_timeout(Some(config.connect_timeout));
+    // Login is done below, where its errors can be told apart.
+    let bare = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let (mut connection, driver) = MultiplexedConnection::new_with_config(&bare, stream, settings)
+        .await
+        .map_err(|error| of_redis(&error, &attempted))?;
+    let driver = Driver(tokio::spawn(driver).abort_handle());
+    log_in(&mut connection, config, &attempted).await?;
+    let connected = introduce(&mut connection, config, link, &attempted).await?;
+    if link == Link::Command {
+        load_scripts(&mut connection, &attempted).await?;
+    }
+    let session = Session {
+        id: connected.session,
+        run_id: connected.run_id.clone(),
+        link,
+        connection,
+        reading: Arc::new(Reading { busy: watch::Sender::new(false), stop: Notify::new() }),
+        driver,
+    };
+    Ok((session, connected))
+}
+
+async fn log_in(
+    connection: &mut MultiplexedConnection,
+    config: &RedisConfig,
+    attempted: &str,
+) -> Result<(), TransportError> {
+    let mut pipe = Pipeline::new();
+    if let Some(password) = config.password.as_ref().map(Secret::reveal) {
+        let auth = pipe.cmd("AUTH");
+        if let Some(username) = &config.username {
+            auth.arg(username);
+        }
+        auth.arg(password);
+    }
+    if config.database != 0 {
+        pipe.cmd("SELECT").arg(config.database);
+    }
+    for answer in ask(connection, &pipe, attempted).await? {
+        if let Value::ServerError(error) = &answer {
+            return Err(of_server(error, &format!("{attempted}: login")));
+        }
+    }
+    Ok(())
+}
+
+async fn introduce(
+    connection: &mut MultiplexedConnection,
+    config: &RedisConfig,
+    link: Link,
+    attempted: &str,
+) -> Result<Connected, TransportError> {
+    let mut pipe = Pipeline::new();
+    // Spaces are not allowed in a client's name.
+    let name = format!("{}:{link}", config.client_name).replace(char::is_whitespace, "-");
+    pipe.cmd("CLIENT").arg("SETNAME").arg(name);
+    pipe.cmd("CLIENT").arg("ID");
+    pipe.cmd("INFO").arg("server");
+    pipe.cmd("TIME");
+    // Seldom anybody is of that type; what matters is whether it may be asked.
+    pipe.cmd("CLIENT").arg("LIST").arg("TYPE").arg("PUBSUB");
+    let answers = ask(connection, &pipe, attempted).await?;
+    let [_name, id, info, time, clients] = &answers[..] else {
+        return Err(nonsense(attempted));
+    };
+    for (what, answer) in [("CLIENT ID", id), ("INFO server", info), ("TIME", time)] {
+        if let Value::ServerError(error) = answer {
+            return Err(of_server(error, &format!("{attempted}: {what}")));
+        }
+    }
+    let told = |wanted: &str| {
+        text(info)
+            .unwrap_or_default()
+            .lines()
+            .find_map(|line| line.strip_prefix(wanted)?.strip_prefix(':').map(str::trim))
+    };
+    let major = told("redis_version").and_then(|version| version.split('.').next()?.parse().ok());
+    if major.is_some_and(|major: u32| major < 7) {
+        return Err(TransportError::not_applied(
+            ErrorKind::Unsupported,
+            format!("{attempted}: the server is older than Redis 7.0, which the scripts need"),
+        ));
+    }
+    let run_id = told("run_id").and_then(|id| RunId::new(id).ok());
+    match (number(id), run_id, clock(time)) {
+        (Ok(id), Some(run_id), Ok(now)) => Ok(Connected {
+            session: SessionId(id),
+            run_id,
+            now,
+            sees_sessions: !matches!(clients, Value::ServerError(_)),
+        }),
+        _ => Err(nonsense(attempted)),
+    }
+}
+
+/// Only once the server has let us in: it cuts who sends so much before.
+async fn load_scripts(
+    connection: &mut MultiplexedConnection,
+    attempted: &str,
+) -> Result<(), TransportError> {
+    let mut pipe = Pipeline::new();
+    for load in Script::load_all() {
+        pipe.add_command(load);
+    }
+    for answer in ask(connection, &pipe, attempted).await? {
+        if let Value::ServerError(error) = &answer {
+            return Err(of_server(error, &format!("{attempted}: SCRIPT LOAD")));
+        }
+    }
+    Ok(())
+}
+
+/// Sends commands; an error reply stands among the answers.
+pub(crate) async fn ask(
+    connection: &mut MultiplexedConnection,
+    pipe: &Pipeline,
+    attempted: &str,
+) -> Result<Vec<Value>, TransportError> {
+    if pipe.is_empty() {
+        return Ok(Vec::new());
+    }
+    connection
+        .send_packed_commands(pipe, 0, pipe.len())
+        .await
+        .map_err(|error| of_redis(&error, attempted))
+}

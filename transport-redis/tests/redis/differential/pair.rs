@@ -1,0 +1,259 @@
+//! The two stores in lockstep.
+
+use std::time::Duration;
+
+use proptest::prelude::TestCaseError;
+use steadfast_core::call::{Outcome, Payload, Record};
+use steadfast_core::machine::StoreMachine;
+use steadfast_core::name::EntryId;
+use steadfast_core::op::{Op, OpResult};
+use steadfast_core::time::StoreTime;
+use steadfast_core::transport::{Interest, Link, Transport, Wake};
+use steadfast_core::wire::Keys;
+use steadfast_transport_mem::MemStore;
+
+use super::coverage::Coverage;
+use super::normal::{Normal, normal, shown};
+use super::side::{Action, SHORT, Side};
+use super::step::Step;
+use crate::support::{Server, World, function, inspect, node};
+
+/// How far apart the stores' stamps may be, beside the longest time that a batch took: the wire rounds to
+/// milliseconds.
+const TOLERANCE: Duration = Duration::from_millis(3);
+
+/// The real server, and the session that watches replies.
+pub(crate) struct Pair {
+    world: World,
+    replies: steadfast_core::name::SessionId,
+}
+
+/// One sequence's course.
+struct Course<'a> {
+    pair: &'a mut Pair,
+    coverage: &'a mut Coverage,
+    store: MemStore,
+    mem: Side,
+    real: Side,
+    /// Somebody deleted the stream: calls were lost with whom to reply to.
+    deleted: bool,
+    /// The longest that a batch took: so far apart may the stores have stamped what it did.
+    longest: Duration,
+}
+
+impl Pair {
+    pub(crate) async fn new(server: Server) -> Self {
+        let world = World::of(server).await;
+        let replies = world.transport.connect(Link::Replies).await.unwrap().session;
+        Self { world, replies }
+    }
+
+    pub(crate) async fn run(
+        &mut self,
+        sequence: &[Vec<Step>],
+        coverage: &mut Coverage,
+    ) -> Result<(), TestCaseError> {
+        let () = self.world.raw(&["FLUSHALL"]);
+        let now = self.time();
+        let mut store = MemStore::default();
+        let mem = Side::new(store.connect(now).session);
+        let real = Side::new(self.world.session);
+        let mut course = Course {
+            pair: self,
+            coverage,
+            store,
+            mem,
+            real,
+            deleted: false,
+            longest: Duration::ZERO,
+        };
+        for batch in sequence {
+            course.batch(batch).await?;
+        }
+        course.end().await
+    }
+
+    fn time(&mut self) -> StoreTime {
+        let (seconds, micros): (u64, u64) = self.world.raw(&["TIME"]);
+        StoreTime::from_micros(seconds * 1_000_000 + micros)
+    }
+}
+
+impl Course<'_> {
+    async fn batch(&mut self, batch: &[Step]) -> Result<(), TestCaseError> {
+        if batch.iter().any(|step| matches!(step, Step::Remove { .. } | Step::Requeue { .. })) {
+            self.look().await?;
+        }
+        let resolved: Vec<(Action, Action)> = batch
+            .iter()
+            .filter_map(|step| Some((self.mem.resolve(step)?, self.real.resolve(step)?)))
+            .collect();
+        let mut ops = Vec::new();
+        for pair in resolved {
+            match pair {
+                (Action::Op(one), Action::Op(other)) => ops.push((*one, *other)),
+                (one, other) => {
+                    self.send(std::mem::take(&mut ops)).await?;
+                    self.tamper(one, other);
+                }
+            }
+        }
+        self.send(ops).await
+    }
+
+    async fn look(&mut self) -> Result<(), TestCaseError> {
+        let survey = Op::Survey { functions: vec![function()] };
+        let letters = Op::DeadLetters { function: function(), after: EntryId::ZERO, count: 100 };
+        self.send(vec![(survey.clone(), survey), (letters.clone(), letters)]).await
+    }
+
+    /// Sends a batch to both, and compares at each instant that the batch may have been served at.
+    async fn send(&mut self, ops: Vec<(Op, Op)>) -> Result<(), TestCaseError> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let (mem_ops, real_ops): (Vec<Op>, Vec<Op>) = ops.into_iter().unzip();
+        let before = self.pair.time();
+        let results = self.pair.world.apply_all(real_ops.clone()).await;
+        let after = self.pair.time();
+        note(&mut self.real, &real_ops, &results);
+        let expected: Vec<Normal> =
+            results.iter().map(|result| normal(&mut self.real, result)).collect();
+        let span = after.since(before);
+        self.longest = self.longest.max(span);
+        let slack = TOLERANCE / 2 + self.longest;
+        let early = StoreTime::from_micros(before.as_micros() - slack.as_micros() as u64);
+        let candidates = [before, after, before + span / 2, early, after + slack];
+        let mut told = String::new();
+        for now in candidates {
+            let (mut store, mut side) = (self.store.clone(), self.mem.clone());
+            let answers: Vec<OpResult> =
+                mem_ops.iter().map(|op| store.apply(now, side.session, op)).collect();
+            note(&mut side, &mem_ops, &answers);
+            let shown: Vec<Normal> =
+                answers.iter().map(|result| normal(&mut side, result)).collect();
+            let differing = shown
+                .iter()
+                .zip(&expected)
+                .position(|(one, other)| !one.agrees(other, TOLERANCE + self.longest));
+            match differing {
+                None => {
+                    while store.poll_wake().is_some() {}
+                    (self.store, self.mem) = (store, side);
+                    for (op, result) in real_ops.iter().zip(&results) {
+                        self.coverage.count(op, result);
+                    }
+                    return Ok(());
+                }
+                Some(place) if told.is_empty() => {
+                    told = format!(
+                        "{}\n  reference: {:?}\n  server:    {:?} ({:?})",
+                        mem_ops[place], shown[place], expected[place], results[place]
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        Err(TestCaseError::fail(told))
+    }
+
+    fn tamper(&mut self, mem: Action, real: Action) {
+        let now = self.pair.time();
+        let id = function();
+        let keys = Keys::default();
+        let (stream, group) = (keys.calls(&id), keys.group(&id));
+        let world = &mut self.pair.world;
+        let _: redis::Value = match real {
+            Action::Acknowledge(entry) => world.raw(&["XACK", &stream, &group, &entry.to_string()]),
+            Action::Answer(call) => {
+                let text = format!(
+                    r#"{{"callId":"{call}","result":"7","error":null,"timestamp":1,"status":"success"}}"#
+                );
+                world.raw(&["SETEX", &keys.result(&id, &call), "300", &text])
+            }
+            Action::Take(call) => world.raw(&["DEL", &keys.result(&id, &call)]),
+            Action::DeleteName(consumer) => {
+                let script =
+                    "return redis.pcall('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+                    and 1";
+                world.raw(&["EVAL", script, "1", &stream, &group, consumer.as_str()])
+            }
+            Action::DeleteGroup => {
+                let script = "return redis.pcall('XGROUP', 'DESTROY', KEYS[1], ARGV[1]) and 1";
+                world.raw(&["EVAL", script, "1", &stream, &group])
+            }
+            Action::DeleteStream => world.raw(&["DEL", &stream]),
+            Action::Pass => {
+                std::thread::sleep(SHORT + TOLERANCE * 4);
+                redis::Value::Nil
+            }
+            Action::Op(_) => unreachable!("operations are sent"),
+        };
+        let store = &mut self.store;
+        match mem {
+            Action::Acknowledge(entry) => drop(store.older_peer_acknowledge(now, &id, entry)),
+            Action::Answer(call) => store.older_peer_answer(
+                now,
+                Record {
+                    call,
+                    outcome: Outcome::Success(Payload::trusted("7")),
+                    attempts: 1,
+                    decided_at: now,
+                },
+            ),
+            Action::Take(call) => drop(store.older_peer_take_result(now, &call)),
+            Action::DeleteName(consumer) => drop(store.delete_name(now, &id, &consumer)),
+            Action::DeleteGroup => drop(store.delete_group(now, &id)),
+            Action::DeleteStream => {
+                store.delete_stream(now, &id);
+                self.deleted = true;
+                // Ids that were used must not come again within this millisecond.
+                std::thread::sleep(TOLERANCE);
+            }
+            Action::Pass | Action::Op(_) => {}
+        }
+        while store.poll_wake().is_some() {}
+    }
+
+    /// Everything that can be seen, compared once more.
+    async fn end(mut self) -> Result<(), TestCaseError> {
+        self.look().await?;
+        let ids = (0..5).flat_map(|number| [format!("c{number}"), format!("o{number}")]);
+        let looks = ids.map(|id| (inspect(&id), inspect(&id))).collect();
+        self.send(looks).await?;
+        let interest = Interest::Replies { caller: node("me"), after: EntryId::ZERO };
+        let expected = self
+            .pair
+            .world
+            .transport
+            .watch(self.pair.replies, interest.clone(), Duration::from_millis(1))
+            .await
+            .expect("a watch of replies");
+        let now = self.pair.time();
+        let got = self.store.watch(now, self.mem.session, &interest);
+        let records = |wake: Option<Wake>| match wake {
+            Some(Wake::Replies { records, .. }) => records.iter().map(shown).collect(),
+            _ => Vec::new(),
+        };
+        let (one, other) = (records(got.and_then(Result::ok)), records(Some(expected)));
+        if one != other && !self.deleted {
+            return Err(TestCaseError::fail(format!(
+                "replies\n  reference: {one:?}\n  server:    {other:?}"
+            )));
+        }
+        let audit = self.store.audit();
+        if audit.is_empty() {
+            Ok(())
+        } else {
+            Err(TestCaseError::fail(format!("the reference is unsound: {audit:?}")))
+        }
+    }
+}
+
+fn note(side: &mut Side, ops: &[Op], results: &[OpResult]) {
+    for (op, result) in ops.iter().zip(results) {
+        if let Ok(reply) = result {
+            side.note(op, reply);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The transport against a real server, one module per behaviour. Each test starts a redis-server of its
+//! own.
+
+mod support;
+
+mod connect_and_classify;
+mod decide_once;
+mod differential;
+mod falsy_results;
+mod fencing;
+mod full_store_drains;
+mod names_with_colons_and_spaces;
+mod noscript_recovers;
+mod older_peers;
+mod retry_and_park;
+mod secrets_never_shown;
+mod submit_once;
+mod sweep;
+mod takeover;
+mod watch_and_unblock;
