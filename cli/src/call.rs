@@ -88,12 +88,12 @@ fn order(arguments: &CallArguments) -> Result<Order, Failed> {
 /// Standard input, but no more of it than tells that it is too large.
 fn standard_input() -> Result<String, String> {
     let most = Config::default().payload_max_bytes;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let mut input = std::io::stdin().lock().take(most as u64 + 1);
     input
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot read the input from standard input: {error}"))?;
-    if text.len() > most {
+    if bytes.len() > most {
         return Err(format!(
             "the input is over the limit of {most} bytes; pass a reference instead"
         ));

@@ -12,7 +12,7 @@ use crate::name::{EntryId, Epoch};
 use crate::node::consumer::input::{Disposition, Ignored};
 use crate::node::consumer::{Consumer, Phase, Reading, Registration};
 use crate::node::desk::Desk;
-use crate::node::holding::Stage;
+use crate::node::holding::{Holdings, Stage};
 use crate::node::outbox::{Errand, Route};
 use crate::op::{Destination, Op};
 use crate::timer::Timer;
@@ -380,6 +380,8 @@ impl Consumer {
     fn end(&mut self, desk: &mut Desk, cause: StopCause) {
         self.registration = Registration::Quiet;
         self.suspects.clear();
+        // What was adopted while it signed off went back with its registration.
+        self.holdings = Holdings::default();
         desk.timers.disarm(Timer::Drain(self.key));
         for attempt in self.executions.keys() {
             desk.timers.disarm(Timer::Attempt(self.key, *attempt));
