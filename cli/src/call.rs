@@ -98,7 +98,10 @@ fn standard_input() -> Result<String, String> {
             "the input is over the limit of {most} bytes; pass a reference instead"
         ));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| {
+        let byte = error.utf8_error().valid_up_to() + 1;
+        format!("the input is not UTF-8 at byte {byte}")
+    })
 }
 
 async fn through(store: &Store, order: Order) -> Result<Payload, Failed> {

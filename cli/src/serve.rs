@@ -143,7 +143,7 @@ async fn tell(mut events: broadcast::Receiver<Event>, console: Arc<Console>, ver
             Err(RecvError::Lagged(missed)) if verbose => {
                 console.say(&format!("{missed} changes were too fast to be told"));
             }
-            Ok(Event::Link { link: Link::Command, state: LinkState::Down }) => {
+            Ok(Event::Link { link: Link::Command, state: LinkState::Down }) if !is_away => {
                 is_away = true;
                 console.say("the store cannot be reached; it is tried on, and what runs goes on");
             }

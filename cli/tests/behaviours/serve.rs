@@ -42,7 +42,7 @@ fn a_hang_up_saves_adds_and_removes_functions() {
     let mut serving = Run::serve(&folder.functions(), &["--redis", &server.url()]);
     assert_eq!(call("a").stdout, "1\n");
     let url = server.url();
-    let left = std::thread::spawn(move || run_at(&url, &["call", "leaving"]));
+    let left = std::thread::spawn(move || run_at(&url, &["call", "leaving", "--timeout", "2m"]));
     wait_until("the program runs", || begun(&folder) == 1);
 
     folder.write(&(shell("a", "echo 2", "") + &shell("b", "echo 3", "")));
@@ -51,7 +51,10 @@ fn a_hang_up_saves_adds_and_removes_functions() {
     assert_eq!(call("a").stdout, "2\n");
     assert_eq!(call("b").stdout, "3\n");
     // What the removed function runs goes on, while it takes no new call.
-    wait_until("nobody serves what was removed", || call("leaving").code == Some(4));
+    wait_until("the removed function takes no new call", || {
+        run_at(&server.url(), &["consumers", "--json"]).stdout.contains("\"stopping\"")
+    });
+    assert_eq!(call("leaving").code, Some(4));
     std::fs::write(folder.path("go"), "").unwrap();
     assert_eq!(left.join().unwrap().stdout, "1\n");
 
