@@ -188,7 +188,9 @@ impl Desk {
                 answer(serving.reply, Err(ServeError::Stopped { function, cause }));
             }
         }
-        if self.consumers.is_empty() && self.serving.is_empty() {
+        // A fenced incarnation is gone before the one that takes its place appears.
+        let is_succeeded = cause == StopCause::Fenced;
+        if !is_succeeded && self.consumers.is_empty() && self.serving.is_empty() {
             self.handler = None;
         }
     }

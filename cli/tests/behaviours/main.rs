@@ -15,3 +15,4 @@ mod run_example;
 mod serve;
 mod shows_a_store;
 mod signals;
+mod store_restarts;

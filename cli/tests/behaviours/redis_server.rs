@@ -32,6 +32,15 @@ impl RedisServer {
 
     fn attempt(options: &[&str]) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::on(port, options)
+    }
+
+    /// Ends the server; all that it held is lost.
+    pub(crate) fn end(self) -> Ended {
+        Ended { port: self.port }
+    }
+
+    fn on(port: u16, options: &[&str]) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let spawned = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
@@ -63,6 +72,18 @@ impl RedisServer {
     /// The URL with credentials: `user:password`.
     pub(crate) fn url_as(&self, credentials: &str) -> String {
         format!("redis://{credentials}@127.0.0.1:{}", self.port)
+    }
+}
+
+/// A server that has ended, and may begin anew on the port that it had.
+pub(crate) struct Ended {
+    port: u16,
+}
+
+impl Ended {
+    /// Starts it again, empty.
+    pub(crate) fn start(self) -> RedisServer {
+        RedisServer::on(self.port, &[]).expect("redis-server starts on the port it had before")
     }
 }
 
