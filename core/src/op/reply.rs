@@ -49,7 +49,7 @@ pub enum Settlement {
     Overruled(OutcomeKind),
     /// The lease or token is not the call's any more. Nothing was written.
     Fenced,
-    /// The deadline has not passed at the store. Nothing was written. Only for [`Verdict::Expire`].
+    /// The deadline has not passed at the store. Nothing was written. Only for [`Verdict::Expire`](super::Verdict::Expire).
     NotDue {
         /// Time left.
         remaining: Duration,
@@ -58,7 +58,7 @@ pub enum Settlement {
     Absent,
 }
 
-/// How [`Op::Begin`] ended.
+/// How [`Op::Begin`](super::Op::Begin) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Beginning {
@@ -157,7 +157,7 @@ pub struct FunctionSurvey {
     pub names: Vec<GroupName>,
 }
 
-/// The answer to [`Op::Survey`].
+/// The answer to [`Op::Survey`](super::Op::Survey).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Survey {
     /// The server's present life.
@@ -170,7 +170,7 @@ pub struct Survey {
     pub functions: Vec<FunctionSurvey>,
 }
 
-/// The answer to [`Op::Sweep`]: how many calls of each kind.
+/// The answer to [`Op::Sweep`](super::Op::Sweep): how many calls of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Swept {
     /// Moved from parking to the stream.
@@ -196,79 +196,79 @@ pub struct Swept {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reply {
-    /// To [`Op::Submit`] and [`Op::Requeue`].
+    /// To [`Op::Submit`](super::Op::Submit) and [`Op::Requeue`](super::Op::Requeue).
     Submitted(Admission),
-    /// To [`Op::Inspect`].
+    /// To [`Op::Inspect`](super::Op::Inspect).
     Inspected(CallState),
-    /// To [`Op::Begin`].
+    /// To [`Op::Begin`](super::Op::Begin).
     Began(Beginning),
-    /// To [`Op::Decide`], [`Op::Move`], [`Op::Reject`] and [`Op::Touch`].
+    /// To [`Op::Decide`](super::Op::Decide), [`Op::Move`](super::Op::Move), [`Op::Reject`](super::Op::Reject) and [`Op::Touch`](super::Op::Touch).
     Settled(Settlement),
-    /// To [`Op::Acknowledge`]: whether anything was left to clear.
+    /// To [`Op::Acknowledge`](super::Op::Acknowledge): whether anything was left to clear.
     Acknowledged {
         /// Something was cleared.
         cleared: bool,
     },
-    /// To [`Op::Acknowledge`]: the call is open. Nothing was written.
+    /// To [`Op::Acknowledge`](super::Op::Acknowledge): the call is open. Nothing was written.
     StillOpen,
-    /// To [`Op::Renew`]: the entries not held any more.
+    /// To [`Op::Renew`](super::Op::Renew): the entries not held any more.
     Renewed {
         /// Which, and why.
         lost: Vec<(EntryId, Loss)>,
     },
-    /// To [`Op::Fetch`] and [`Op::Reread`].
+    /// To [`Op::Fetch`](super::Op::Fetch) and [`Op::Reread`](super::Op::Reread).
     Fetched {
         /// The entries, in order.
         deliveries: Vec<Delivered>,
         /// The stream's last generated id: where to watch from when nothing was delivered.
         last: EntryId,
     },
-    /// To [`Op::Register`].
+    /// To [`Op::Register`](super::Op::Register).
     Registered {
         /// The consumer's epoch.
         epoch: Epoch,
     },
-    /// To [`Op::Beat`]: one for each pulse, in that order.
+    /// To [`Op::Beat`](super::Op::Beat): one for each pulse, in that order.
     Beaten(Vec<PulseAnswer>),
-    /// To [`Op::Deregister`].
+    /// To [`Op::Deregister`](super::Op::Deregister).
     Deregistered {
         /// Entries given back.
         released: u32,
     },
-    /// To [`Op::Remove`]: removed, and so many entries were taken over.
+    /// To [`Op::Remove`](super::Op::Remove): removed, and so many entries were taken over.
     Removed {
         /// Entries taken over.
         taken_over: u32,
     },
-    /// To [`Op::Remove`]: not as observed any more. Nothing was written.
+    /// To [`Op::Remove`](super::Op::Remove): not as observed any more. Nothing was written.
     Kept,
-    /// To [`Op::Survey`].
+    /// To [`Op::Survey`](super::Op::Survey).
     Surveyed(Survey),
-    /// To [`Op::Sweep`].
+    /// To [`Op::Sweep`](super::Op::Sweep).
     Swept(Swept),
-    /// To [`Op::Ensure`].
+    /// To [`Op::Ensure`](super::Op::Ensure).
     Ensured {
         /// The stream or the group had to be created.
         created: bool,
     },
-    /// To [`Op::KeepReplies`].
+    /// To [`Op::KeepReplies`](super::Op::KeepReplies).
     RepliesKept {
         /// The stream was missing, so replies may have been lost: inspect what is awaited.
         created: bool,
     },
-    /// To [`Op::Ping`].
+    /// To [`Op::Ping`](super::Op::Ping).
     Pong {
         /// The server's present life.
         run_id: RunId,
         /// The store's time.
         now: StoreTime,
     },
-    /// To [`Op::Describe`].
+    /// To [`Op::Describe`](super::Op::Describe).
     Described(Option<Definition>),
-    /// To [`Op::Discover`].
+    /// To [`Op::Discover`](super::Op::Discover).
     Discovered(Vec<Definition>),
-    /// To [`Op::DeadLetters`].
+    /// To [`Op::DeadLetters`](super::Op::DeadLetters).
     Letters(Vec<DeadLetter>),
-    /// To [`Op::OlderPeerAdd`].
+    /// To [`Op::OlderPeerAdd`](super::Op::OlderPeerAdd).
     Added(EntryId),
 }
