@@ -136,12 +136,22 @@ impl Timers {
         Some(timer)
     }
 
-    /// Hashes every timer with its time relative to `now`.
-    pub fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
+    /// Hashes every timer with its time relative to `now`, and an effect's by what `purpose` says of it.
+    pub(crate) fn fingerprint<P: Hash + Ord>(
+        &self,
+        now: Time,
+        purpose: impl Fn(EffectId) -> P,
+        mut into: &mut dyn Hasher,
+    ) {
+        let mut responses = BTreeSet::new();
         for (timer, at) in &self.by_key {
-            timer.hash(&mut into);
-            at.since(now).hash(&mut into);
+            if let Timer::ResponseTimeout(id) = timer {
+                responses.insert((purpose(*id), at.since(now)));
+            } else {
+                (timer, at.since(now)).hash(&mut into);
+            }
         }
+        responses.hash(&mut into);
     }
 }
 

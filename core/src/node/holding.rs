@@ -103,6 +103,11 @@ impl Holdings {
         self.buffer.push_front(entry);
     }
 
+    /// What is to be begun, in that order.
+    pub(crate) fn buffer(&self) -> impl Iterator<Item = EntryId> {
+        self.buffer.iter().copied()
+    }
+
     /// Empties the buffer; answers what was in it. The entries are still held.
     pub(crate) fn drain_buffer(&mut self) -> Vec<EntryId> {
         self.buffer.drain(..).collect()

@@ -273,14 +273,14 @@ impl Links {
         }
     }
 
-    pub(crate) fn fingerprint(&self, mut into: &mut dyn Hasher) {
+    pub(crate) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
         for (link, machine) in &self.machines {
-            let phase = match machine.phase {
-                Phase::Waiting => 0_u8,
-                Phase::Connecting(_) => 1,
-                Phase::Up { .. } => 2,
+            let (phase, stood_for) = match machine.phase {
+                Phase::Waiting => (0_u8, None),
+                Phase::Connecting(_) => (1, None),
+                Phase::Up { since, .. } => (2, Some(now.since(since))),
             };
-            (link, phase, machine.retries).hash(&mut into);
+            (link, phase, stood_for, machine.retries).hash(&mut into);
         }
     }
 }

@@ -16,6 +16,7 @@ mod reconciler;
 mod status;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -488,12 +489,13 @@ impl Machine for Node {
     }
 
     fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
-        self.desk.timers.fingerprint(now, into);
+        // Effects go by what they are for: their ids tell no more than how many there were before.
+        self.desk.timers.fingerprint(now, |id| self.desk.flights.get(&id).copied(), into);
         self.desk.outbox.fingerprint(into);
-        self.links.fingerprint(into);
+        self.links.fingerprint(now, into);
         self.worker.fingerprint(now, into);
         self.caller.fingerprint(now, into);
-        self.desk.flights.hash(&mut into);
+        self.desk.flights.values().collect::<BTreeSet<_>>().hash(&mut into);
         (self.started, self.shutting_down.is_some(), self.ended).hash(&mut into);
     }
 }

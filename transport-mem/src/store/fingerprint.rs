@@ -58,7 +58,7 @@ impl MemStore {
                 print.time(stream.expires);
                 for (entry, record) in &stream.entries {
                     print.put(entry);
-                    print.put(&record.call);
+                    print.put(&(&record.call, &record.outcome, record.attempts));
                 }
             }
         }

@@ -353,6 +353,7 @@ impl Caller {
         self.breaker.fingerprint(now, into);
         for (ticket, wait) in &self.waits {
             (ticket, &wait.call, wait.goal, &wait.step).hash(&mut into);
+            (&wait.function, wait.on_timeout, wait.timeout, now.since(wait.since)).hash(&mut into);
         }
         (self.inspecting.keys().collect::<Vec<_>>(), self.after, self.listening).hash(&mut into);
         (self.watching, self.keeping, self.shutting_down).hash(&mut into);

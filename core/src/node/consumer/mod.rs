@@ -354,6 +354,7 @@ impl Consumer {
     pub(crate) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
         (&self.id, self.phase, self.epoch, self.reading, self.watch_after).hash(&mut into);
         (self.renewing, self.registration, self.fenced, self.unregistered).hash(&mut into);
+        (self.sweeping, self.is_quiet, self.holdings.buffer().collect::<Vec<_>>()).hash(&mut into);
         (self.retries, &self.executions, &self.rejecting, &self.suspects, &self.adopted)
             .hash(&mut into);
         for (entry, holding) in self.holdings.iter() {

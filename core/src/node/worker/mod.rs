@@ -396,8 +396,8 @@ impl Worker {
 
     pub(crate) fn fingerprint(&self, now: crate::time::Time, mut into: &mut dyn Hasher) {
         self.consumers.values().for_each(|consumer| consumer.fingerprint(now, into));
-        (&self.current, &self.slots, &self.promised, &self.watched, self.arrivals.is_some())
-            .hash(&mut into);
+        (&self.current, &self.slots, &self.promised, &self.watched).hash(&mut into);
+        self.arrivals.as_ref().map(|watch| watch.aborted).hash(&mut into);
         (self.beating, self.beat_again, self.arrivals_stale).hash(&mut into);
         self.reconciler.fingerprint(now, into);
     }
