@@ -3,18 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::attempt::AttemptEnd;
+use steadfast_core::breaker::BreakerState;
 use steadfast_core::call::{CallState, Outcome, Record};
 use steadfast_core::command::{FunctionOptions, Ticket};
 use steadfast_core::event::{CallError, StopCause};
-use steadfast_core::name::{CallId, ConsumerId, Epoch, FunctionId, NodeId};
+use steadfast_core::name::{CallId, ConsumerId, EntryId, Epoch, FunctionId, NodeId};
 use steadfast_core::op::ConsumerStatus;
 
 use crate::faults::FaultKind;
 use crate::moment::Moment;
 
 /// One incarnation of a node, numbered in the order of starting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct HostId(pub u32);
 
 impl fmt::Display for HostId {
@@ -216,6 +219,62 @@ pub enum Fact {
         ticket: Ticket,
         /// With which error, if it was one.
         error: Option<CallError>,
+    },
+    /// The caller was told to forget a request.
+    Abandoned {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// The store lost what it had acknowledged. Exactly these are excused from P1, each once.
+    Lost {
+        /// Calls of which it knows nothing any more.
+        calls: Vec<CallId>,
+        /// Calls that it holds, open again, and whose decision it lost.
+        decisions: Vec<CallId>,
+        /// Consumers whose registration it lost.
+        consumers: Vec<ConsumerId>,
+        /// Entries that are no calls, and are gone.
+        entries: Vec<(FunctionId, EntryId)>,
+    },
+    /// Somebody deleted what these calls consist of: the store can only expire them.
+    BodiesLost {
+        /// Which calls.
+        calls: Vec<CallId>,
+        /// Entries that are no calls, and are gone with them.
+        entries: Vec<(FunctionId, EntryId)>,
+    },
+    /// The store's clock is ahead of the world's by so many microseconds from now on.
+    StoreClock {
+        /// Ahead; behind where negative.
+        ahead_micros: i64,
+    },
+    /// Somebody added an entry that is no call.
+    Malformed {
+        /// To this function's stream.
+        function: FunctionId,
+        /// Which entry.
+        entry: EntryId,
+    },
+    /// The store made a dead letter of an entry that is no call.
+    Rejected {
+        /// From this function's stream.
+        function: FunctionId,
+        /// Which entry.
+        entry: EntryId,
+    },
+    /// Whoever begins this call dies of it.
+    Poisonous {
+        /// Which call.
+        call: CallId,
+    },
+    /// A host's breaker changed its state.
+    Breaker {
+        /// Whose.
+        host: HostId,
+        /// From this.
+        from: BreakerState,
+        /// To this.
+        to: BreakerState,
     },
     /// Faults are over; what the world owes from here is liveness.
     Healed,

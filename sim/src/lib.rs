@@ -12,15 +12,24 @@
 //! assert!(report.violations.is_empty());
 //! ```
 
+pub mod case;
 pub mod checkers;
+pub mod diagram;
 pub mod digest;
+pub mod explore;
 pub mod faults;
 pub mod history;
 pub mod moment;
+pub mod museum;
 pub mod policy;
+pub mod probes;
 pub mod queue;
+pub mod regressions;
 pub mod run;
 pub mod scenario;
+pub mod script;
+pub mod shrink;
 pub mod subject;
+pub mod trace;
 pub mod workload;
 pub mod world;

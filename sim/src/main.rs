@@ -1,14 +1,16 @@
-//! `steadfast-sim`: runs scenarios by seed, and replays one as a readable trace.
+//! `steadfast-sim`: runs scenarios by seed, replays, draws and shrinks what fails.
 
-use std::io::{self, Write};
+mod commands;
+
+use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand};
-use steadfast_sim::faults::{FaultKind, Injected};
-use steadfast_sim::run::{self, Report};
+use clap::{Args, Parser, Subcommand};
+use steadfast_sim::explore::Options;
 use steadfast_sim::scenario::{self, Scenario};
+use steadfast_sim::shrink::RUNS_MAX;
 
 /// Finds races by seed: production nodes over the reference store, in simulated time.
 #[derive(Debug, Parser)]
@@ -21,37 +23,114 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Runs many seeds and judges each; exits 1 if one broke a promise.
-    Run {
-        /// First and one past the last seed: `0..10000`.
-        #[arg(long, default_value = "0..1000", value_parser = seeds)]
-        seeds: Range<u64>,
-        /// Which scenario; `list` shows them.
-        #[arg(long, default_value = "mini", value_parser = named)]
-        scenario: Box<Scenario>,
-        /// Stops after so many failing seeds.
-        #[arg(long, default_value_t = 10)]
-        failures_max: usize,
-    },
-    /// Runs one seed and prints each event as a line.
-    Replay {
-        /// The seed.
-        #[arg(long)]
-        seed: u64,
-        /// Which scenario; `list` shows them.
-        #[arg(long, default_value = "mini", value_parser = named)]
-        scenario: Box<Scenario>,
-    },
-    /// Runs each seed twice and compares the hashes of all events.
-    Determinism {
-        /// First and one past the last seed.
-        #[arg(long, default_value = "0..100", value_parser = seeds)]
-        seeds: Range<u64>,
-        /// Which scenario; `list` shows them.
-        #[arg(long, default_value = "swarm", value_parser = named)]
-        scenario: Box<Scenario>,
-    },
-    /// Lists the scenarios.
+    Run(RunArgs),
+    /// Runs one seed, or a case's file, and prints each event as a line.
+    Replay(ReplayArgs),
+    /// Runs each seed here and in another process, and compares the hashes of all events.
+    Determinism(DeterminismArgs),
+    /// Runs the museum: exhibits with one historic mistake each; exits 1 if one is not caught.
+    Museum(MuseumArgs),
+    /// Searches every interleaving within a small budget.
+    Explore(ExploreArgs),
+    /// Lists the scenarios and the budgets.
     List,
+}
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// First and one past the last seed: `0..10000`.
+    #[arg(long, default_value = "0..1000", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Which scenario; `list` shows them.
+    #[arg(long, default_value = "mini", value_parser = named)]
+    scenario: Box<Scenario>,
+    /// Stops after so many failing seeds.
+    #[arg(long, default_value_t = 10)]
+    failures_max: usize,
+    /// Fails if a situation that a thousand seeds must meet was never met.
+    #[arg(long)]
+    require_probes: bool,
+    /// Prints how often each situation was met.
+    #[arg(long)]
+    probes: bool,
+    /// Shrinks each failing seed, and writes its case into this directory.
+    #[arg(long, value_name = "DIRECTORY", num_args = 0..=1, default_missing_value = ".")]
+    shrink: Option<PathBuf>,
+    /// Runs the world at most so often to shrink a seed.
+    #[arg(long, default_value_t = RUNS_MAX)]
+    runs_max: u32,
+}
+
+/// What `replay` takes.
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// The seed.
+    #[arg(long, required_unless_present = "case", conflicts_with = "case")]
+    seed: Option<u64>,
+    /// Which scenario; `list` shows them.
+    #[arg(long, default_value = "mini", value_parser = named, conflicts_with = "case")]
+    scenario: Box<Scenario>,
+    /// A case's file, as `--shrink` writes it.
+    #[arg(long, value_name = "FILE.json")]
+    case: Option<PathBuf>,
+    /// Shrinks the seed first, and shows the smallest case that breaks the same promise.
+    #[arg(long)]
+    shrink: bool,
+    /// Runs the world at most so often to shrink.
+    #[arg(long, default_value_t = RUNS_MAX)]
+    runs_max: u32,
+    /// Writes the case that was run (with `--shrink`, the smallest) into this file.
+    #[arg(long, value_name = "FILE.json")]
+    save: Option<PathBuf>,
+    /// Draws a space-time diagram into this file: one page that needs nothing else.
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
+    /// Leaves out the lines of the single events.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// What `determinism` takes.
+#[derive(Debug, Args)]
+struct DeterminismArgs {
+    /// First and one past the last seed.
+    #[arg(long, default_value = "0..100", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Which scenario; `list` shows them.
+    #[arg(long, default_value = "swarm", value_parser = named)]
+    scenario: Box<Scenario>,
+    /// The other program, such as `target/debug/steadfast-sim`; without it, this one once more.
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<PathBuf>,
+    /// Only prints each seed's hash, for the other process.
+    #[arg(long, hide = true)]
+    hashes: bool,
+}
+
+/// What `museum` takes.
+#[derive(Debug, Args)]
+struct MuseumArgs {
+    /// First and one past the last seed that may catch an exhibit.
+    #[arg(long, default_value = "0..10000", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Runs an exhibit's world at most so often to shrink the seed that caught it; 0 shrinks none.
+    #[arg(long, default_value_t = RUNS_MAX)]
+    runs_max: u32,
+}
+
+/// What `explore` takes.
+#[derive(Debug, Args)]
+struct ExploreArgs {
+    /// Which budget; `list` shows them. Without it, the smallest.
+    #[arg(long, default_value = "tiny", value_parser = budget)]
+    budget: Box<Options>,
+}
+
+fn budget(text: &str) -> Result<Box<Options>, String> {
+    let names: Vec<&str> = Options::all().iter().map(|options| options.name).collect();
+    let unknown = format!("no such budget; there are: {}", names.join(", "));
+    Options::named(text).map(Box::new).ok_or(unknown)
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -72,141 +151,23 @@ fn named(text: &str) -> Result<Box<Scenario>, String> {
 }
 
 fn main() -> ExitCode {
+    let mut out = io::stdout().lock();
     let outcome = match Arguments::parse().verb {
-        Verb::Run { seeds, scenario, failures_max } => run_seeds(seeds, &scenario, failures_max),
-        Verb::Replay { seed, scenario } => replay(seed, *scenario),
-        Verb::Determinism { seeds, scenario } => determinism(seeds, &scenario),
-        Verb::List => list(),
+        Verb::Run(arguments) => commands::run::run(&arguments, &mut out),
+        Verb::Replay(arguments) => commands::replay::run(&arguments, &mut out),
+        Verb::Determinism(arguments) => commands::determinism::run(&arguments, &mut out),
+        Verb::Museum(arguments) => commands::museum(&arguments, &mut out),
+        Verb::Explore(arguments) => commands::explore(&arguments, &mut out),
+        Verb::List => commands::list(&mut out),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Whoever read our output has closed it: nobody is left to tell.
-        Err(_) => ExitCode::from(2),
-    }
-}
-
-/// What a run of many seeds adds up to.
-#[derive(Default)]
-struct Totals {
-    seeds: u64,
-    events: u64,
-    calls: u64,
-    simulated: Duration,
-    injected: Injected,
-    failed: Vec<u64>,
-}
-
-impl Totals {
-    fn add(&mut self, report: &Report) {
-        self.seeds += 1;
-        self.events += report.events;
-        self.calls += report.calls as u64;
-        self.simulated += report.simulated;
-        self.injected.add(&report.injected);
-        if !report.violations.is_empty() {
-            self.failed.push(report.seed);
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("steadfast-sim: {error}");
+            ExitCode::from(2)
         }
     }
-
-    fn print(&self, name: &str, wall: Duration, out: &mut impl Write) -> io::Result<()> {
-        let secs = wall.as_secs_f64().max(1e-9);
-        writeln!(
-            out,
-            "{name}: {} seeds in {secs:.1} s ({:.0} seeds/s), {} calls",
-            self.seeds,
-            self.seeds as f64 / secs,
-            self.calls
-        )?;
-        writeln!(
-            out,
-            "{} events ({:.0} events/s); simulated {:.0} s, {:.0} x real time",
-            self.events,
-            self.events as f64 / secs,
-            self.simulated.as_secs_f64(),
-            self.simulated.as_secs_f64() / secs
-        )?;
-        write!(out, "faults injected:")?;
-        for kind in FaultKind::ALL {
-            let count = self.injected.of(kind);
-            if count > 0 {
-                write!(out, " {kind} {count}")?;
-            }
-        }
-        writeln!(out, "\nseeds with violations: {}", self.failed.len())
-    }
-}
-
-fn run_seeds(seeds: Range<u64>, scenario: &Scenario, failures_max: usize) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    let started = Instant::now();
-    let mut totals = Totals::default();
-    for seed in seeds {
-        let report = run::judge(scenario.clone(), seed);
-        totals.add(&report);
-        if !report.violations.is_empty() {
-            print_failure(scenario.name, &report, &mut out)?;
-        }
-        if totals.failed.len() >= failures_max {
-            break;
-        }
-    }
-    totals.print(scenario.name, started.elapsed(), &mut out)?;
-    Ok(totals.failed.is_empty())
-}
-
-fn print_failure(name: &str, report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "seed {} ({} events, faults: {})", report.seed, report.events, report.mask)?;
-    for violation in report.violations.iter().take(5) {
-        writeln!(out, "  {violation}")?;
-    }
-    if report.violations.len() > 5 {
-        writeln!(out, "  and {} more", report.violations.len() - 5)?;
-    }
-    writeln!(out, "  replay: steadfast-sim replay --scenario {name} --seed {}", report.seed)
-}
-
-fn replay(seed: u64, scenario: Scenario) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    let name = scenario.name;
-    let report = run::judge_traced(scenario, seed);
-    for line in &report.trace {
-        writeln!(out, "{line}")?;
-    }
-    writeln!(out, "hash of all events: {:016x}", report.digest)?;
-    if report.violations.is_empty() {
-        writeln!(out, "no promise is broken")?;
-    } else {
-        print_failure(name, &report, &mut out)?;
-    }
-    Ok(report.violations.is_empty())
-}
-
-fn determinism(seeds: Range<u64>, scenario: &Scenario) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    let mut all = 0_u64;
-    for seed in seeds.clone() {
-        let first = run::judge(scenario.clone(), seed);
-        let second = run::judge(scenario.clone(), seed);
-        if first.digest != second.digest {
-            writeln!(out, "seed {seed} of {} diverges", scenario.name)?;
-            return Ok(false);
-        }
-        all = all.rotate_left(7) ^ first.digest;
-    }
-    writeln!(
-        out,
-        "{}: {} seeds, each twice the same; hash of all {all:016x}",
-        scenario.name,
-        seeds.end - seeds.start
-    )?;
-    Ok(true)
-}
-
-fn list() -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    for scenario in scenario::all() {
-        writeln!(out, "{:12} {}", scenario.name, scenario.about)?;
-    }
-    Ok(true)
 }

@@ -4,10 +4,14 @@ use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::time::{StoreTime, Time};
 
 /// Microseconds of simulated time since the world began. No machine ever sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Moment(u64);
 
 impl Moment {
@@ -70,7 +74,12 @@ const STORE_EPOCH_MICROS: u64 = 1_700_000_000_000_000;
 
 /// What the store's clock shows at a moment.
 pub const fn store_time(moment: Moment) -> StoreTime {
-    StoreTime::from_micros(STORE_EPOCH_MICROS + moment.0)
+    store_time_ahead(moment, 0)
+}
+
+/// What the store's clock shows at a moment when it is ahead by so many microseconds.
+pub const fn store_time_ahead(moment: Moment, ahead_micros: i64) -> StoreTime {
+    StoreTime::from_micros((STORE_EPOCH_MICROS + moment.0).saturating_add_signed(ahead_micros))
 }
 
 /// A node's monotonic clock: it starts at zero with the incarnation, and may run fast or slow.
@@ -80,24 +89,34 @@ pub struct NodeClock {
     started: Moment,
     /// What it gains on the world, in parts per million; negative for a slow one.
     drift_ppm: i32,
+    /// How far it has jumped forwards, in microseconds.
+    jumped_micros: u64,
 }
 
 impl NodeClock {
     /// A clock started now, with this drift.
     pub const fn new(started: Moment, drift_ppm: i32) -> Self {
-        Self { started, drift_ppm }
+        Self { started, drift_ppm, jumped_micros: 0 }
+    }
+
+    /// Jumps forwards.
+    pub fn jump(&mut self, by: Duration) {
+        self.jumped_micros += micros(by);
     }
 
     /// What the clock shows at a moment.
     pub fn show(self, at: Moment) -> Time {
         let elapsed = u128::from(at.0.saturating_sub(self.started.0));
-        Time::from_micros((elapsed * self.rate_millionths() / 1_000_000) as u64)
+        Time::from_micros(
+            (elapsed * self.rate_millionths() / 1_000_000) as u64 + self.jumped_micros,
+        )
     }
 
     /// The first moment at which the clock shows `time` or more.
     pub fn moment_of(self, time: Time) -> Moment {
         let rate = self.rate_millionths();
-        let elapsed = (u128::from(time.as_micros()) * 1_000_000).div_ceil(rate);
+        let shown = time.as_micros().saturating_sub(self.jumped_micros);
+        let elapsed = (u128::from(shown) * 1_000_000).div_ceil(rate);
         Moment(self.started.0.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX)))
     }
 

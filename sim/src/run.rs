@@ -1,22 +1,33 @@
 //! Runs scenarios by seed and judges what happened.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use steadfast_core::config::Config;
-use steadfast_core::name::NodeId;
+use steadfast_core::machine::StoreMachine;
+use steadfast_core::name::{FunctionId, NodeId};
 use steadfast_core::node::Node;
+use steadfast_core::probe::CountingSink;
 use steadfast_core::time::StoreTime;
+use steadfast_transport_mem::store::{JournalEntry, StoreInput};
 use steadfast_transport_mem::{MemStore, StoreConfig};
 
-use crate::checkers::{self, Terms, Violation};
+use crate::checkers::{self, Promise, Terms, Violation};
 use crate::faults::{Injected, Mask};
+use crate::probes::Tallies;
 use crate::scenario::Scenario;
+use crate::script::Script;
 use crate::subject::{SimStore, Subject};
 use crate::world::{Run, World};
 
 impl Subject for Node {
     fn start(id: NodeId, config: Config, seed: u64) -> Self {
         Self::new(id, config, seed)
+    }
+
+    fn probed(self, sink: CountingSink) -> Self {
+        self.with_probes(sink)
     }
 }
 
@@ -39,6 +50,8 @@ pub struct Report {
     pub mask: Mask,
     /// Calls that the store admitted.
     pub calls: usize,
+    /// How often each probe was looked at, and how often it held.
+    pub probes: Tallies,
     /// A line for each event, if the run was traced.
     pub trace: Vec<String>,
 }
@@ -55,14 +68,58 @@ pub fn judge_traced(scenario: Scenario, seed: u64) -> Report {
 
 /// Runs any machine over any store, and judges.
 pub fn judge_as<M: Subject, S: SimStore>(scenario: Scenario, seed: u64, traced: bool) -> Report {
-    let terms = Terms::of(&scenario.config);
-    let world = World::<M, S>::new(scenario, seed);
-    let run = if traced { world.traced() } else { world }.run();
-    let violations = checkers::judge(&run.history, &terms);
-    report(seed, run, violations)
+    let script = Script::draw(&scenario, seed);
+    report(seed, play_as::<M, S>(scenario, seed, script, traced))
 }
 
-fn report(seed: u64, run: Run, violations: Vec<Violation>) -> Report {
+/// A run and its judgement.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// What happened.
+    pub run: Run,
+    /// What it breaks, in order of time.
+    pub violations: Vec<Violation>,
+}
+
+/// Runs any machine over any store with a script of its own, and judges. A panic is a violation too: the
+/// run is what happened until then.
+pub fn play_as<M: Subject, S: SimStore>(
+    scenario: Scenario,
+    seed: u64,
+    script: Script,
+    traced: bool,
+) -> Played {
+    let terms = Terms::of(&scenario.config);
+    let world = World::<M, S>::staged(scenario, seed, script);
+    let mut world = if traced { world.traced() } else { world };
+    let ended = catch_unwind(AssertUnwindSafe(|| world.play()));
+    let run = world.into_run();
+    let at = run.ended_at;
+    if let Err(panic) = ended {
+        // The phases after it never came, and what they show is missing: only the panic counts.
+        let what = panic_text(&*panic);
+        return Played {
+            run,
+            violations: vec![Violation { promise: Promise::NeverPanics, at, what }],
+        };
+    }
+    let mut violations = checkers::judge(&run.history, &terms);
+    violations.extend(run.probes.broken().into_iter().map(|probe| Violation {
+        promise: Promise::ProbeHolds,
+        at,
+        what: probe.to_owned(),
+    }));
+    Played { run, violations }
+}
+
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or("without a word"))
+}
+
+fn report(seed: u64, Played { run, violations }: Played) -> Report {
     Report {
         seed,
         violations,
@@ -72,7 +129,8 @@ fn report(seed: u64, run: Run, violations: Vec<Violation>) -> Report {
         injected: run.injected,
         mask: run.mask,
         calls: run.calls,
-        trace: run.trace,
+        probes: run.probes,
+        trace: run.trace.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -87,5 +145,44 @@ impl SimStore for MemStore {
 
     fn leftovers(&self, now: StoreTime) -> Vec<String> {
         Self::leftovers(self, now).iter().map(ToString::to_string).collect()
+    }
+
+    fn keep_past(&mut self) {
+        self.start_journal();
+    }
+
+    fn place(&self) -> usize {
+        self.journal().len()
+    }
+
+    fn go_back(&mut self, place: usize, now: StoreTime) -> bool {
+        let journal = self.journal();
+        let Some(kept) = journal.get(..place) else {
+            return false;
+        };
+        let is_connect = |entry: &&JournalEntry| matches!(entry.input, StoreInput::Connect);
+        let sessions_lost = journal[place..].iter().filter(is_connect).count();
+        *self = Self::replay(self.config().clone(), kept);
+        for _ in 0..sessions_lost {
+            self.connect(now);
+        }
+        Self::restart(self, now);
+        true
+    }
+
+    fn flush(&mut self, now: StoreTime) {
+        Self::flush(self, now);
+    }
+
+    fn delete_stream(&mut self, now: StoreTime, function: &FunctionId) {
+        Self::delete_stream(self, now, function);
+    }
+
+    fn delete_group(&mut self, now: StoreTime, function: &FunctionId) {
+        Self::delete_group(self, now, function);
+    }
+
+    fn audit(&self) -> Vec<String> {
+        Self::audit(self)
     }
 }

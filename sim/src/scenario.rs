@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use steadfast_core::backoff::CallBackoff;
+use steadfast_core::breaker::BreakerConfig;
 use steadfast_core::command::FunctionOptions;
 use steadfast_core::config::Config;
 use steadfast_core::name::FunctionId;
@@ -179,8 +180,17 @@ pub fn swarm() -> Scenario {
         faults: FaultKind::ALL.to_vec(),
         swarm: true,
         policy: Policy::MIXED,
-        habits: Habits::mixed(200),
+        habits: Habits::mixed(240),
         drift_ppm: 300,
+        options: FunctionOptions { drain: Duration::from_secs(2), ..calm().options },
+        // A world of a minute: a circuit that is open for the default of a minute would end it.
+        config: Config {
+            breaker: BreakerConfig {
+                recovery_timeout: Duration::from_secs(3),
+                ..BreakerConfig::default()
+            },
+            ..Config::default()
+        },
         ..calm()
     }
 }
@@ -189,9 +199,17 @@ pub fn swarm() -> Scenario {
 pub fn ten_workers() -> Scenario {
     Scenario {
         name: "ten-workers",
-        about: "ten workers, three callers, 2,000 calls, no faults: for measuring speed",
+        about: "ten workers, one caller, 200 calls in a minute, no faults: for measuring simulated time",
         workers: 10,
-        callers: 3,
+        ..calm()
+    }
+}
+
+/// One worker and one caller, busy: for measuring events.
+pub fn busy() -> Scenario {
+    Scenario {
+        name: "busy",
+        about: "one worker, one caller, 2,000 calls in a minute, no faults: for measuring events",
         habits: Habits::plain(2_000),
         ..calm()
     }
@@ -199,5 +217,5 @@ pub fn ten_workers() -> Scenario {
 
 /// Every scenario, by name.
 pub fn all() -> Vec<Scenario> {
-    vec![mini(), calm(), save_storm(), crash(), stops(), network(), swarm(), ten_workers()]
+    vec![mini(), calm(), save_storm(), crash(), stops(), network(), swarm(), busy(), ten_workers()]
 }

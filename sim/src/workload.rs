@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::call::Payload;
 use steadfast_core::command::{OnTimeout, Request};
 use steadfast_core::entropy::{Entropy, Stream};
@@ -11,7 +12,8 @@ use crate::faults::{SlotId, Stage};
 use crate::moment::Moment;
 
 /// How a call is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Manner {
     /// Submitted, and awaited by another request.
     Submit,
@@ -20,7 +22,7 @@ pub enum Manner {
 }
 
 /// One call that a caller means to make.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// When it is made first.
     pub at: Moment,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use steadfast_core::attempt::AttemptEnd;
-use steadfast_core::call::{CallState, Outcome, Payload, Record};
+use steadfast_core::breaker::BreakerState::{self, Closed, HalfOpen, Open};
+use steadfast_core::call::{CallState, Failure, FailureKind, Outcome, Payload, Record};
 use steadfast_core::command::{FunctionOptions, Ticket};
 use steadfast_core::config::Config;
 use steadfast_core::event::{CallError, StopCause};
-use steadfast_core::name::{CallId, ConsumerId, Epoch, FunctionId, NodeId};
+use steadfast_core::name::{CallId, ConsumerId, EntryId, Epoch, FunctionId, NodeId};
 use steadfast_core::op::ConsumerStatus;
 use steadfast_core::time::StoreTime;
 use steadfast_sim::checkers::{Terms, judge};
@@ -289,4 +290,191 @@ fn what_is_left_over_or_stuck_is_named() {
     check(vec![(1, Fact::LeftOver { what: "a name".into() })], &["P7"]);
     let stuck = Fact::Stuck { call: call(), why: "open, queued".into() };
     check(vec![(1, stuck), (2, Fact::Runaway { events: 9 })], &["P9", "P9"]);
+}
+
+fn lost(calls: &[&str], decisions: &[&str], consumers: &[&str]) -> Fact {
+    let ids = |names: &[&str]| names.iter().map(|name| CallId::new(*name).unwrap()).collect();
+    Fact::Lost {
+        calls: ids(calls),
+        decisions: ids(decisions),
+        consumers: consumers.iter().map(|name| consumer(name)).collect(),
+        entries: vec![],
+    }
+}
+
+#[test]
+fn what_the_store_lost_is_excused_and_nothing_else() {
+    let gone = |fact| vec![(25_000, fact), (30_000, last(CallState::Absent))];
+    check(life("0", gone(lost(&["c1"], &[], &[]))), &[]);
+    check(life("0", gone(lost(&["c2"], &[], &[]))), &["P1"]);
+    check(life("0", gone(lost(&[], &["c1"], &[]))), &["P1"]);
+    // Accepted once more, it is owed once more.
+    let again = vec![
+        (25_000, lost(&["c1"], &[], &[])),
+        (26_000, admitted()),
+        (26_001, begun(0, "a", 1, "c1", 1)),
+    ];
+    let owed = [again, vec![(30_000, last(CallState::Absent))]].concat();
+    check(life("0", owed), &["P1"]);
+}
+
+#[test]
+fn a_decision_that_was_lost_is_made_again_once() {
+    let other = || Record { attempts: 2, ..success("null") };
+    let facts = |more: Vec<(u64, Fact)>| {
+        let made = vec![
+            (25_000, lost(&[], &["c1"], &[])),
+            (25_500, begun(0, "a", 1, "c1", 2)),
+            (25_600, ended(0, "a", "null")),
+            (26_000, decided(other())),
+        ];
+        life("0", [made, more].concat())
+    };
+    let ends = CallState::Decided(other());
+    check(facts(vec![(27_000, observed(other())), (28_000, last(ends.clone()))]), &[]);
+    // Who was told before the loss may hear of the first one late; a third is nobody's.
+    check(facts(vec![(27_000, observed(success("0")))]), &[]);
+    check(facts(vec![(27_000, observed(success("false")))]), &["P2"]);
+    check(facts(vec![(27_000, decided(other()))]), &["P2"]);
+    check(facts(vec![(28_000, last(CallState::Decided(success("0"))))]), &["P1"]);
+}
+
+#[test]
+fn the_stores_clock_rules_over_deadlines_and_forgetting() {
+    let expired = || Record { outcome: Outcome::Expired, ..success("0") };
+    let jump = |secs: i64| Fact::StoreClock { ahead_micros: secs * 1_000_000 };
+    let facts =
+        |secs| vec![(20_000, admitted()), (20_001, jump(secs)), (20_005, decided(expired()))];
+    check(facts(290), &[]);
+    check(facts(200), &["P2"]);
+    let forgotten = |secs| vec![(21_000, jump(secs)), (30_000, last(CallState::Absent))];
+    check(life("0", forgotten(295)), &[]);
+    check(life("0", forgotten(200)), &["P1"]);
+    // It showed that time once: what expired then is gone, wherever the clock went since.
+    let back = vec![(21_000, jump(301)), (22_000, jump(10)), (30_000, last(CallState::Absent))];
+    check(life("0", back), &[]);
+    // Decided as anything else after its deadline.
+    let late = vec![
+        (0, served(0)),
+        (1, registered("a", 1)),
+        (20_000, admitted()),
+        (20_001, begun(0, "a", 1, "c1", 1)),
+        (20_002, jump(290)),
+        (20_010, ended(0, "a", "0")),
+        (20_011, decided(success("0"))),
+    ];
+    check(late, &["P9"]);
+}
+
+#[test]
+fn a_call_id_is_taken_anew_only_when_its_outcome_is_forgotten() {
+    let again = |millis| vec![(millis, admitted()), (millis + 1, begun(0, "a", 1, "c1", 1))];
+    check(life("0", again(25_000)), &["P2"]);
+    check(life("0", again(330_000)), &[]);
+}
+
+#[test]
+fn an_abandoned_request_is_not_answered_and_need_not_be() {
+    let (host, ticket) = (HostId(9), Ticket(1));
+    let asked = (10, Fact::Asked { host, ticket, call: call() });
+    let abandoned = (20, Fact::Abandoned { ticket });
+    let answered = (30, Fact::Answered { host, ticket, error: None });
+    check(vec![asked.clone(), abandoned.clone()], &[]);
+    check(vec![asked, abandoned, answered], &["P2"]);
+}
+
+#[test]
+fn a_consumer_whose_registration_was_lost_may_be_fenced_and_given_another_epoch() {
+    let start = || vec![(0, served(0)), (1, registered("a", 5))];
+    let with = |more: Vec<(u64, Fact)>| [start(), more].concat();
+    check(with(vec![(2, lost(&[], &[], &["a"])), (3, registered("a", 6))]), &[]);
+    check(with(vec![(2, lost(&[], &[], &["b"])), (3, registered("a", 6))]), &["epochs"]);
+    check(with(vec![(2, lost(&[], &[], &["a"])), (3, registered("a", 4))]), &["epochs"]);
+    let fenced = (4, status(ConsumerStatus::Stopped, StopCause::Fenced));
+    check(with(vec![(2, lost(&[], &[], &["a"])), fenced.clone()]), &[]);
+    check(with(vec![(2, lost(&[], &[], &["b"])), fenced]), &["P4"]);
+}
+
+#[test]
+fn a_function_that_a_host_is_to_serve_has_an_active_consumer_at_the_end() {
+    let active = |name: &str| Fact::Status {
+        host: HostId(0),
+        function: function(),
+        consumer: consumer(name),
+        epoch: Some(Epoch(1)),
+        status: ConsumerStatus::Active,
+        cause: None,
+    };
+    let ends = |more: Vec<(u64, Fact)>| {
+        let start = vec![(0, served(0)), (1, registered("a", 1)), (2, active("a"))];
+        let end = vec![(50_000, Fact::Healed), (90_000, Fact::ShutdownSent { host: HostId(0) })];
+        [start, more, end].concat()
+    };
+    check(ends(vec![]), &[]);
+    let fenced = || {
+        let gone = status(ConsumerStatus::Stopped, StopCause::Fenced);
+        vec![(4, removal(Duration::ZERO, Duration::from_secs(31))), (5, gone)]
+    };
+    check(ends(fenced()), &["P4"]);
+    check(ends([fenced(), vec![(6, registered("b", 2)), (7, active("b"))]].concat()), &[]);
+    let retired = (6, Fact::Retired { host: HostId(0), function: function() });
+    check(ends([fenced(), vec![retired]].concat()), &[]);
+}
+
+fn breaker(from: BreakerState, to: BreakerState) -> Fact {
+    Fact::Breaker { host: HostId(9), from, to }
+}
+
+#[test]
+fn a_breaker_changes_only_as_it_may_and_is_not_open_for_ever() {
+    let round = || vec![(1, breaker(Closed, Open)), (2, breaker(Open, HalfOpen))];
+    let then = |fact| [round(), vec![(3, fact)]].concat();
+    check(then(breaker(HalfOpen, Closed)), &[]);
+    check(then(breaker(HalfOpen, Open)), &[]);
+    check(then(breaker(Open, HalfOpen)), &["P8"]);
+    check(vec![(1, breaker(Closed, HalfOpen))], &["P8"]);
+    check(vec![(1, breaker(Closed, Open)), (2, breaker(Open, Closed))], &["P8"]);
+    let ends = (70_000, Fact::ShutdownSent { host: HostId(9) });
+    check(vec![(1, breaker(Closed, Open)), ends.clone()], &["P8"]);
+    check([round(), vec![ends]].concat(), &[]);
+}
+
+#[test]
+fn what_is_no_call_is_rejected_once_and_calls_never() {
+    let entry = EntryId { ms: 7, seq: 0 };
+    let added = (1, Fact::Malformed { function: function(), entry });
+    let rejected = |millis| (millis, Fact::Rejected { function: function(), entry });
+    check(vec![added.clone(), rejected(2)], &[]);
+    check(vec![added.clone()], &["P10"]);
+    check(vec![rejected(2)], &["P10"]);
+    check(vec![added.clone(), rejected(2), rejected(3)], &["P10"]);
+    let gone = Fact::BodiesLost { calls: vec![], entries: vec![(function(), entry)] };
+    check(vec![added, (2, gone)], &[]);
+    let failure = Failure::new(FailureKind::Malformed, "no input");
+    let record = Record { outcome: Outcome::DeadLettered(failure), ..success("0") };
+    check(vec![(20_000, admitted()), (20_005, decided(record))], &["P10"]);
+}
+
+#[test]
+fn a_call_that_kills_is_begun_no_more_often_than_it_may() {
+    let options = FunctionOptions { attempts_max: 2, ..FunctionOptions::default() };
+    let serve =
+        |host| Fact::Served { host: HostId(host), function: function(), options: options.clone() };
+    let deaths = |times: u64| {
+        let mut facts = vec![];
+        for number in 0..times {
+            let (at, host, name) = (number * 100, number as u32, format!("w{number}"));
+            facts.push((at, serve(host)));
+            facts.push((at + 1, registered(&name, number + 1)));
+            facts.push((at + 2, Fact::Poisonous { call: call() }));
+            facts.push((at + 2, begun(host, &name, number + 1, "c1", (number as u32 + 1).min(2))));
+            facts.push((at + 3, Fact::Killed { host: HostId(host), sessions_end: true }));
+        }
+        facts
+    };
+    check(deaths(2), &[]);
+    check(deaths(3), &["P10"]);
+    let mut counted_anew = deaths(3);
+    counted_anew.insert(10, (200, lost(&[], &[], &[])));
+    check(counted_anew, &[]);
 }

@@ -1,7 +1,11 @@
 //! Judges of a history. They know the promises, and nothing of the code that is to keep them.
 
 mod bounds;
+mod breaker;
+mod leases;
 mod outcomes;
+mod poison;
+mod presence;
 mod promptness;
 mod stops;
 mod takeovers;
@@ -9,13 +13,15 @@ mod takeovers;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::config::Config;
 
 use crate::history::{Fact, History};
 use crate::moment::Moment;
 
 /// What is promised (DESIGN §3), and the bounds that stand beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Promise {
     /// P1: each accepted call ends in exactly one outcome.
     NoLostCall,
@@ -31,8 +37,16 @@ pub enum Promise {
     DeadNoticed,
     /// P7: nothing is left over after quiet.
     NothingLeaks,
+    /// P8: the breaker changes only as it may, and is not stuck.
+    BreakerLegal,
     /// P9: when faults end, every open call is decided, and every awaiter told.
     Liveness,
+    /// P10: bad input becomes a dead letter, and harms nobody else.
+    BadInput,
+    /// What an `always` probe states.
+    ProbeHolds,
+    /// Neither machines nor store ever panic, whatever they are told.
+    NeverPanics,
     /// Attempts stay within the function's most.
     BoundedAttempts,
     /// Handlers that run at once stay within the function's most; no call runs twice in one consumer.
@@ -51,7 +65,11 @@ impl fmt::Display for Promise {
             Self::SaveStallsNothing => "P5 a save stalls nothing",
             Self::DeadNoticed => "P6 dead is noticed, alive is left alone",
             Self::NothingLeaks => "P7 nothing leaks",
+            Self::BreakerLegal => "P8 the breaker is never stuck",
             Self::Liveness => "P9 liveness",
+            Self::BadInput => "P10 bad input costs nothing",
+            Self::ProbeHolds => "an always probe",
+            Self::NeverPanics => "no panic",
             Self::BoundedAttempts => "bounded attempts",
             Self::BoundedConcurrency => "bounded concurrency",
             Self::EpochsAdvance => "epochs never go back",
@@ -89,6 +107,8 @@ pub struct Terms {
     pub prompt: Duration,
     /// How long an outcome is kept.
     pub kept: Duration,
+    /// A breaker is open for so long at most.
+    pub breaker_recovery: Duration,
 }
 
 impl Terms {
@@ -100,6 +120,7 @@ impl Terms {
             takeover: Duration::from_secs(3),
             prompt: Duration::from_secs(2),
             kept: Duration::from_secs(300),
+            breaker_recovery: config.breaker.recovery_timeout,
         }
     }
 }
@@ -109,9 +130,13 @@ pub fn judge(history: &History, terms: &Terms) -> Vec<Violation> {
     let mut found = Vec::new();
     outcomes::check(history, terms, &mut found);
     stops::check(history, &mut found);
-    bounds::check(history, &mut found);
+    bounds::check(history, terms, &mut found);
+    leases::check(history, &mut found);
     takeovers::check(history, terms, &mut found);
     promptness::check(history, terms, &mut found);
+    presence::check(history, terms, &mut found);
+    breaker::check(history, terms, &mut found);
+    poison::check(history, &mut found);
     for (at, fact) in history.facts() {
         let (promise, what) = match fact {
             Fact::LeftOver { what } => (Promise::NothingLeaks, what.clone()),

@@ -15,126 +15,46 @@ use crate::moment::Moment;
 /// What is known of one call so far.
 #[derive(Default)]
 struct Seen<'a> {
-    /// When it was accepted, and when it is overdue.
-    accepted: Option<(Moment, Moment)>,
+    /// When it was accepted, and when it is overdue, in microseconds of the store's clock.
+    accepted: Option<(Moment, i128)>,
+    /// The store lost it: nothing is owed, unless it is accepted again.
+    lost: bool,
+    /// It lost the call or its decision at some time.
+    was_lost: bool,
+    /// Decisions that the store made and lost.
+    undone: Vec<&'a Record>,
     results: Vec<&'a Payload>,
     has_error: bool,
     cancel_asked: bool,
-    decided: Option<(Moment, &'a Record)>,
+    /// When by the store's clock, and how.
+    decided: Option<(i128, Moment, &'a Record)>,
+}
+
+/// Everything known so far.
+#[derive(Default)]
+struct Judge<'a> {
+    calls: BTreeMap<&'a CallId, Seen<'a>>,
+    asked: BTreeMap<Ticket, (Moment, HostId, &'a CallId)>,
+    /// Answered, or forgotten by who asked.
+    answered: BTreeSet<Ticket>,
+    dead: BTreeSet<HostId>,
+    /// How far the store's clock is ahead of the world's.
+    ahead_micros: i128,
+    /// The latest that its clock ever showed: what expired then does not come back with the clock.
+    high_micros: i128,
 }
 
 /// Checks the history of every call.
 pub(super) fn check(history: &History, terms: &Terms, found: &mut Vec<Violation>) {
-    let mut calls: BTreeMap<&CallId, Seen<'_>> = BTreeMap::new();
-    let mut asked: BTreeMap<Ticket, (Moment, HostId, &CallId)> = BTreeMap::new();
-    let mut answered = BTreeSet::new();
-    let mut dead = BTreeSet::new();
+    let mut judge = Judge::default();
     for (at, fact) in history.facts() {
-        let mut broken = |promise, what| {
+        if let Some((promise, what)) = judge.broken_by(*at, fact, terms) {
             found.push(Violation { promise, at: *at, what });
-        };
-        match fact {
-            Fact::Admitted { call, overdue_at, .. } => {
-                calls.entry(call).or_default().accepted = Some((*at, *overdue_at));
-            }
-            Fact::Joined { call, to } => {
-                // Who gives up on the one, and meant to cancel it then, cancels the other.
-                let asked = calls.get(call).is_some_and(|seen| seen.cancel_asked);
-                calls.entry(to).or_default().cancel_asked |= asked;
-            }
-            Fact::CancelAsked { call } => calls.entry(call).or_default().cancel_asked = true,
-            Fact::Acknowledged { call }
-                if calls.get(call).is_none_or(|seen| seen.accepted.is_none()) =>
-            {
-                let what = format!("{call} was acknowledged, and the store never took it");
-                broken(Promise::NoLostCall, what);
-            }
-            Fact::Ended { call, end, .. } => match end {
-                AttemptEnd::Success(result) => calls.entry(call).or_default().results.push(result),
-                AttemptEnd::Error(_) => calls.entry(call).or_default().has_error = true,
-                _ => {}
-            },
-            Fact::Offered { call, outcome } => match outcome {
-                Outcome::Success(result) => calls.entry(call).or_default().results.push(result),
-                _ => calls.entry(call).or_default().has_error = true,
-            },
-            Fact::Decided { call, state } => {
-                let seen = calls.entry(call).or_default();
-                match (state, seen.decided) {
-                    (_, Some((before, _))) => broken(
-                        Promise::DecidedOnce,
-                        format!("{call} was decided at {before} already"),
-                    ),
-                    (CallState::Decided(record), None) => {
-                        if let Some(what) = unfounded(seen, record, *at) {
-                            broken(Promise::DecidedOnce, what);
-                        }
-                        seen.decided = Some((*at, record));
-                    }
-                    (other, None) => broken(
-                        Promise::DecidedOnce,
-                        format!("{call} is said to be decided, and is {other}"),
-                    ),
-                }
-            }
-            Fact::Observed { host, record } => {
-                let known = calls.get(&record.call).and_then(|seen| seen.decided);
-                match known {
-                    Some((_, decided)) if decided == record => {}
-                    Some((_, decided)) => broken(
-                        Promise::DecidedOnce,
-                        format!("{host} was told {record}, and the store decided {decided}"),
-                    ),
-                    None => broken(
-                        Promise::DecidedOnce,
-                        format!("{host} was told {record}, which nobody decided"),
-                    ),
-                }
-            }
-            Fact::Final { call, state } => {
-                let known = calls.get(call).and_then(|seen| seen.decided);
-                let what = match (state, known) {
-                    (CallState::Decided(record), Some((_, decided))) if record == decided => None,
-                    (CallState::Absent, Some((when, _))) if at.since(when) >= terms.kept => None,
-                    (_, Some((_, decided))) => {
-                        Some(format!("decided as {decided}, at the end {state}"))
-                    }
-                    (_, None) => Some(format!("{call} was accepted, at the end {state}")),
-                };
-                if let Some(what) = what {
-                    broken(Promise::NoLostCall, what);
-                }
-            }
-            Fact::Killed { host, .. } => {
-                dead.insert(*host);
-            }
-            Fact::Asked { host, ticket, call } => {
-                asked.insert(*ticket, (*at, *host, call));
-            }
-            Fact::Answered { host, ticket, error } => {
-                if !answered.insert(*ticket) {
-                    let what = format!("{host} answered {ticket} twice");
-                    broken(Promise::DecidedOnce, what);
-                }
-                let Some((when, _, call)) = asked.get(ticket) else {
-                    broken(Promise::DecidedOnce, format!("{host} answered {ticket} unasked"));
-                    continue;
-                };
-                if let (Some(CallError::OutcomeForgotten { .. }), Some(seen)) =
-                    (error, calls.get(call))
-                    && seen.accepted.is_some_and(|(accepted, _)| accepted < *when)
-                    && seen.decided.is_none_or(|(when, _)| at.since(when) < terms.kept)
-                {
-                    let what = format!("{host} was told that {call} is forgotten");
-                    broken(Promise::NoLostCall, what);
-                }
-            }
-            _ => {}
         }
     }
     let end = history.facts().last().map_or(Moment::ZERO, |(at, _)| *at);
-    for (ticket, (_, host, call)) in asked {
-        if !answered.contains(&ticket) && !dead.contains(&host) {
+    for (ticket, (_, host, call)) in judge.asked {
+        if !judge.answered.contains(&ticket) && !judge.dead.contains(&host) {
             found.push(Violation {
                 promise: Promise::Liveness,
                 at: end,
@@ -144,12 +64,193 @@ pub(super) fn check(history: &History, terms: &Terms, found: &mut Vec<Violation>
     }
 }
 
+impl<'a> Judge<'a> {
+    fn seen(&mut self, call: &'a CallId) -> &mut Seen<'a> {
+        self.calls.entry(call).or_default()
+    }
+
+    /// What the store's clock shows, from the world's beginning.
+    fn store_micros(&self, at: Moment) -> i128 {
+        i128::from(at.as_micros()) + self.ahead_micros
+    }
+
+    fn broken_by(
+        &mut self,
+        at: Moment,
+        fact: &'a Fact,
+        terms: &Terms,
+    ) -> Option<(Promise, String)> {
+        self.high_micros = self.high_micros.max(self.store_micros(at));
+        match fact {
+            Fact::Admitted { call, overdue_at, .. } => {
+                let overdue = self.store_micros(*overdue_at);
+                let before = self.calls.get(call).and_then(|seen| seen.decided);
+                if let Some((when, decided_at, record)) = before {
+                    if !self.is_forgotten(when, terms) {
+                        let what = format!("{call} was decided at {decided_at}, and is taken anew");
+                        return Some((Promise::DecidedOnce, what));
+                    }
+                    // Nobody knows it any more: it is another call.
+                    let seen = self.seen(call);
+                    seen.undone.push(record);
+                    seen.decided = None;
+                }
+                let seen = self.seen(call);
+                seen.accepted = Some((at, overdue));
+                seen.lost = false;
+            }
+            Fact::Joined { call, to } => {
+                // Who gives up on the one, and meant to cancel it then, cancels the other.
+                let asked = self.calls.get(call).is_some_and(|seen| seen.cancel_asked);
+                self.seen(to).cancel_asked |= asked;
+            }
+            Fact::CancelAsked { call } => self.seen(call).cancel_asked = true,
+            Fact::Acknowledged { call }
+                if self.calls.get(call).is_none_or(|seen| seen.accepted.is_none()) =>
+            {
+                let what = format!("{call} was acknowledged, and the store never took it");
+                return Some((Promise::NoLostCall, what));
+            }
+            Fact::Ended { call, end, .. } => match end {
+                AttemptEnd::Success(result) => self.seen(call).results.push(result),
+                AttemptEnd::Error(_) => self.seen(call).has_error = true,
+                _ => {}
+            },
+            Fact::Offered { call, outcome } => match outcome {
+                Outcome::Success(result) => self.seen(call).results.push(result),
+                _ => self.seen(call).has_error = true,
+            },
+            Fact::Lost { calls, decisions, .. } => self.lost(calls, decisions),
+            Fact::StoreClock { ahead_micros } => self.ahead_micros = i128::from(*ahead_micros),
+            Fact::Decided { call, state } => return self.decided(at, call, state),
+            Fact::Observed { host, record } => return self.observed(*host, record),
+            Fact::Final { call, state } => return self.ends(call, state, terms),
+            Fact::Killed { host, .. } => {
+                self.dead.insert(*host);
+            }
+            Fact::Asked { host, ticket, call } => {
+                self.asked.insert(*ticket, (at, *host, call));
+            }
+            Fact::Abandoned { ticket } => {
+                self.answered.insert(*ticket);
+            }
+            Fact::Answered { host, ticket, error } => {
+                return self.told(*host, *ticket, error.as_ref(), terms);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn lost(&mut self, calls: &'a [CallId], decisions: &'a [CallId]) {
+        for call in calls.iter().chain(decisions) {
+            let seen = self.seen(call);
+            seen.undone.extend(seen.decided.take().map(|(.., record)| record));
+            seen.was_lost = true;
+        }
+        for call in calls {
+            self.seen(call).lost = true;
+        }
+    }
+
+    fn decided(
+        &mut self,
+        at: Moment,
+        call: &'a CallId,
+        state: &'a CallState,
+    ) -> Option<(Promise, String)> {
+        let now = self.store_micros(at);
+        let seen = self.seen(call);
+        match (state, seen.decided) {
+            (_, Some((_, before, _))) => {
+                Some((Promise::DecidedOnce, format!("{call} was decided at {before} already")))
+            }
+            (CallState::Decided(record), None) => {
+                let unfounded = unfounded(seen, record, now);
+                let late = is_late(seen, record, now);
+                seen.decided = Some((now, at, record));
+                unfounded.map(|what| (Promise::DecidedOnce, what)).or_else(|| {
+                    late.then(|| (Promise::Liveness, format!("{record}: its deadline has passed")))
+                })
+            }
+            (other, None) => {
+                let what = format!("{call} is said to be decided, and is {other}");
+                Some((Promise::DecidedOnce, what))
+            }
+        }
+    }
+
+    fn observed(&self, host: HostId, record: &Record) -> Option<(Promise, String)> {
+        let seen = self.calls.get(&record.call);
+        let what = match seen.and_then(|seen| seen.decided) {
+            Some((.., decided)) if decided == record => return None,
+            _ if seen.is_some_and(|seen| seen.undone.contains(&record)) => return None,
+            Some((.., decided)) => {
+                format!("{host} was told {record}, and the store decided {decided}")
+            }
+            None => format!("{host} was told {record}, which nobody decided"),
+        };
+        Some((Promise::DecidedOnce, what))
+    }
+
+    fn ends(&self, call: &CallId, state: &CallState, terms: &Terms) -> Option<(Promise, String)> {
+        let seen = self.calls.get(call);
+        let what = match (state, seen.and_then(|seen| seen.decided)) {
+            _ if seen.is_some_and(|seen| seen.lost) => return None,
+            (CallState::Decided(record), Some((.., decided))) if record == decided => return None,
+            (CallState::Absent, Some((when, ..))) if self.is_forgotten(when, terms) => {
+                return None;
+            }
+            (_, Some((.., decided))) => format!("decided as {decided}, at the end {state}"),
+            (_, None) => format!("{call} was accepted, at the end {state}"),
+        };
+        Some((Promise::NoLostCall, what))
+    }
+
+    /// An outcome decided then need not be kept any more.
+    fn is_forgotten(&self, decided_micros: i128, terms: &Terms) -> bool {
+        self.high_micros - decided_micros >= terms.kept.as_micros().cast_signed()
+    }
+
+    fn told(
+        &mut self,
+        host: HostId,
+        ticket: Ticket,
+        error: Option<&CallError>,
+        terms: &Terms,
+    ) -> Option<(Promise, String)> {
+        if !self.answered.insert(ticket) {
+            let what = format!("{host} answered {ticket} twice, or though it was abandoned");
+            return Some((Promise::DecidedOnce, what));
+        }
+        let Some((when, _, call)) = self.asked.get(&ticket) else {
+            return Some((Promise::DecidedOnce, format!("{host} answered {ticket} unasked")));
+        };
+        if let (Some(CallError::OutcomeForgotten { .. }), Some(seen)) =
+            (error, self.calls.get(call))
+            && !seen.was_lost
+            && seen.accepted.is_some_and(|(accepted, _)| accepted < *when)
+            && seen.decided.is_none_or(|(when, ..)| !self.is_forgotten(when, terms))
+        {
+            let what = format!("{host} was told that {call} is forgotten");
+            return Some((Promise::NoLostCall, what));
+        }
+        None
+    }
+}
+
+/// An overdue call that was not expired.
+fn is_late(seen: &Seen<'_>, record: &Record, now: i128) -> bool {
+    let is_overdue = seen.accepted.is_some_and(|(_, overdue)| now > overdue);
+    is_overdue && !matches!(record.outcome, Outcome::Expired)
+}
+
 /// Why an outcome cannot be: nobody made such a result, or nobody asked for such an end.
-fn unfounded(seen: &Seen<'_>, record: &Record, at: Moment) -> Option<String> {
+fn unfounded(seen: &Seen<'_>, record: &Record, now: i128) -> Option<String> {
     let founded = match &record.outcome {
         Outcome::Success(result) => seen.results.contains(&result),
         Outcome::Error(failure) => failure.kind != FailureKind::Handler || seen.has_error,
-        Outcome::Expired => seen.accepted.is_some_and(|(_, overdue)| at >= overdue),
+        Outcome::Expired => seen.accepted.is_some_and(|(_, overdue)| now >= overdue),
         Outcome::Cancelled => seen.cancel_asked,
         Outcome::DeadLettered(_) => record.attempts > 0,
         _ => true,

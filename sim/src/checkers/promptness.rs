@@ -19,7 +19,11 @@ pub(super) fn check(history: &History, terms: &Terms, found: &mut Vec<Violation>
                 touched.entry(call).or_insert(*at);
             }
             Fact::Disturbed { until, .. } => excuses.push((*at, *until + margin)),
-            Fact::Killed { .. } | Fact::StopSent { .. } => excuses.push((*at, *at + margin * 4)),
+            Fact::Killed { .. }
+            | Fact::StopSent { .. }
+            | Fact::Retired { .. }
+            | Fact::Lost { .. }
+            | Fact::BodiesLost { .. } => excuses.push((*at, *at + margin * 4)),
             Fact::ShutdownSent { .. } => excuses.push((*at, *at + margin * 100)),
             _ => {}
         }

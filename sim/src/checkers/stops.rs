@@ -17,8 +17,9 @@ struct Reasons<'a> {
     shut_down: BTreeSet<HostId>,
     /// How often a function was served by a host.
     served: BTreeMap<(HostId, &'a FunctionId), u32>,
+    /// Those that another node had removed, or that the store forgot.
     removed: BTreeSet<&'a ConsumerId>,
-    epochs: BTreeMap<&'a ConsumerId, Epoch>,
+    epochs: BTreeMap<&'a ConsumerId, BTreeSet<Epoch>>,
 }
 
 /// Checks that each consumer that stopped had a reason of its own.
@@ -42,8 +43,9 @@ pub(super) fn check(history: &History, found: &mut Vec<Violation>) {
                 reasons.removed.insert(consumer);
             }
             Fact::Registered { consumer, epoch, .. } => {
-                reasons.epochs.insert(consumer, *epoch);
+                reasons.epochs.entry(consumer).or_default().insert(*epoch);
             }
+            Fact::Lost { consumers, .. } => reasons.removed.extend(consumers),
             Fact::Status {
                 host,
                 function,
@@ -77,10 +79,9 @@ impl Reasons<'_> {
     ) -> (Promise, bool) {
         let asked = self.shut_down.contains(&host)
             || self.retired.contains(&(host, function))
-            || self
-                .epochs
-                .get(consumer)
-                .is_some_and(|epoch| self.stops.contains(&(host, consumer, *epoch)));
+            || self.epochs.get(consumer).is_some_and(|epochs| {
+                epochs.iter().any(|epoch| self.stops.contains(&(host, consumer, *epoch)))
+            });
         let saved = self.served.get(&(host, function)).copied().unwrap_or(0) > 1;
         let fenced = self.removed.contains(consumer);
         match cause {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use steadfast_core::name::{CallId, FunctionId};
 
 use super::{Calm, Promise, Terms, Violation};
+use crate::faults::{FaultKind, NODE_CLOCK_MOST};
 use crate::history::{Fact, History, HostId};
 use crate::moment::Moment;
 
@@ -15,8 +16,13 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// Checks every removal and every kill.
 pub(super) fn check(history: &History, terms: &Terms, found: &mut Vec<Violation>) {
     let mut running: BTreeMap<HostId, BTreeMap<&CallId, &FunctionId>> = BTreeMap::new();
+    let mut jumps: Vec<Moment> = Vec::new();
     for (index, (at, fact)) in history.facts().iter().enumerate() {
+        // By an observer's own clock, what it watches may be quiet for as much longer as that jumped.
+        jumps.retain(|jump| at.since(*jump) < terms.consumer_timeout);
+        let margin = MARGIN + NODE_CLOCK_MOST * jumps.len() as u32;
         match fact {
+            Fact::Disturbed { kind: FaultKind::NodeClock, .. } => jumps.push(*at),
             Fact::Begun { host, function, call, .. } => {
                 running.entry(*host).or_default().insert(call, function);
             }
@@ -25,7 +31,7 @@ pub(super) fn check(history: &History, terms: &Terms, found: &mut Vec<Violation>
             }
             Fact::Removed { consumer, connected_for, beat_ago, .. }
                 if *connected_for > Duration::ZERO
-                    && *beat_ago + MARGIN < terms.consumer_timeout =>
+                    && *beat_ago + margin < terms.consumer_timeout =>
             {
                 found.push(Violation {
                     promise: Promise::DeadNoticed,
@@ -73,7 +79,11 @@ impl Scene<'_> {
                     host.is_none_or(|host| host == *observer || host == self.killed)
                 })
             });
-            if watched && !self.was_settled(call) && !self.runs_by(call, due) {
+            if watched
+                && !self.was_lost(call)
+                && !self.was_settled(call)
+                && !self.runs_by(call, due)
+            {
                 found.push(Violation {
                     promise: Promise::DeadNoticed,
                     at: due,
@@ -112,6 +122,15 @@ impl Scene<'_> {
             }
         }
         hosts
+    }
+
+    /// The store lost the call or its body.
+    fn was_lost(&self, call: &CallId) -> bool {
+        self.history.facts().iter().any(|(_, fact)| match fact {
+            Fact::Lost { calls, decisions, .. } => calls.contains(call) || decisions.contains(call),
+            Fact::BodiesLost { calls, .. } => calls.contains(call),
+            _ => false,
+        })
     }
 
     /// The call was decided before the kill.

@@ -6,6 +6,7 @@ use steadfast_core::command::{Command, OnTimeout, Ticket};
 use steadfast_core::event::{Answer, CallError};
 use steadfast_core::machine::Input;
 use steadfast_core::name::{CallId, FunctionId};
+use steadfast_core::reachable;
 
 use super::World;
 use super::event::What;
@@ -125,6 +126,7 @@ impl<M: Subject, S: SimStore> World<M, S> {
         answer: &Result<Answer, CallError>,
     ) {
         let error = answer.as_ref().err().cloned();
+        self.probe_answer(error.as_ref());
         self.fact(Fact::Answered { host, ticket, error });
         if let Ok(Answer::Outcome(record)) = answer {
             let record = record.clone();
@@ -134,6 +136,23 @@ impl<M: Subject, S: SimStore> World<M, S> {
             Some((_, Purpose::Make(number))) => self.made(host, number, answer),
             Some((_, Purpose::Publish(number))) => self.publish_answered(number, answer),
             Some((_, Purpose::Await | Purpose::Cancel)) | None => {}
+        }
+    }
+
+    fn probe_answer(&self, error: Option<&CallError>) {
+        let Some(error) = error else { return };
+        let sink = &self.probes;
+        match error {
+            CallError::Busy { .. } => reachable!(*sink, "a busy node gave a request back"),
+            CallError::StillOpen { .. } => reachable!(*sink, "an awaiter's patience ended"),
+            CallError::OutcomeForgotten { .. } => {
+                reachable!(*sink, "an awaiter was told that the outcome is forgotten");
+            }
+            CallError::Unconfirmed { .. } => {
+                reachable!(*sink, "a submission was not confirmed in time");
+            }
+            CallError::Unavailable { .. } => reachable!(*sink, "the breaker refused a request"),
+            _ => {}
         }
     }
 
@@ -149,7 +168,9 @@ impl<M: Subject, S: SimStore> World<M, S> {
             }
             Err(
                 CallError::Unconfirmed { .. }
+                | CallError::NotSubmitted
                 | CallError::Busy { .. }
+                | CallError::FunctionFull { .. }
                 | CallError::Unavailable { .. },
             ) if !self.healed => {
                 let at = self.now + Duration::from_millis(700);

@@ -35,6 +35,8 @@ pub(super) enum What {
     AbortAtStore(u32, EffectId),
     /// A handler answers, if it still runs.
     HandlerEnd(HostId, AttemptId, Box<AttemptEnd>),
+    /// A process dies of what it runs.
+    Die(HostId),
     /// Somebody uses a token.
     Publish(u32),
     /// A caller makes a call.

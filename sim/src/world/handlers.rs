@@ -8,6 +8,7 @@ use steadfast_core::command::{Command, Publication};
 use steadfast_core::event::{Answer, CallError};
 use steadfast_core::machine::{Done, EffectId, Input};
 use steadfast_core::name::{CallId, ConsumerId};
+use steadfast_core::{reachable, sometimes};
 
 use super::World;
 use super::calls::Purpose;
@@ -38,6 +39,11 @@ pub(super) struct Publishing {
 
 impl<M: Subject, S: SimStore> World<M, S> {
     pub(super) fn run_handler(&mut self, host: HostId, effect: EffectId, attempt: &Attempt) {
+        let is_deadly = self.deadly.contains(&attempt.call);
+        if is_deadly {
+            let call = attempt.call.clone();
+            self.fact(Fact::Poisonous { call });
+        }
         self.fact(Fact::Begun {
             host,
             function: attempt.function.clone(),
@@ -46,6 +52,12 @@ impl<M: Subject, S: SimStore> World<M, S> {
             call: attempt.call.clone(),
             attempt: attempt.attempt,
         });
+        self.last_begun.insert(attempt.call.clone(), host);
+        if is_deadly {
+            self.injected.count(FaultKind::PoisonCall);
+            self.queue.push(self.now, What::Die(host));
+            return;
+        }
         let faulty = self.mask.has(FaultKind::Handler) && !self.healed;
         let act = self.scenario.policy.act(self.entropy, attempt, faulty);
         let running =
@@ -88,6 +100,12 @@ impl<M: Subject, S: SimStore> World<M, S> {
         let done = Done::Ran(*end);
         let id = running.effect;
         self.deliver_later(host, Input::Done { id, done });
+        if self.mask.has(FaultKind::Handler) && !self.healed && self.faults.below(16) == 0 {
+            self.injected.count(FaultKind::Handler);
+            reachable!(self.probes, "a handler answered twice");
+            let done = Done::Ran(AttemptEnd::Error("the handler's second answer".into()));
+            self.deliver_later(host, Input::Done { id, done });
+        }
     }
 
     /// Tells a machine something as an event of its own: never from within its own outputs.
@@ -96,7 +114,11 @@ impl<M: Subject, S: SimStore> World<M, S> {
     }
 
     /// The handler is dropped soon, unless it ends by itself before that.
-    pub(super) fn interrupt(&mut self, host: HostId, id: AttemptId, _why: Interruption) {
+    pub(super) fn interrupt(&mut self, host: HostId, id: AttemptId, why: Interruption) {
+        let is = |what| why == what;
+        sometimes!(self.probes, is(Interruption::Drained), "a drain was over while a handler ran");
+        sometimes!(self.probes, is(Interruption::Decided), "a cancelled call was running");
+        sometimes!(self.probes, is(Interruption::Timeout), "a processing timeout was over");
         if let Some(running) = self.host(host).running.get(&id) {
             let (consumer, call) = (running.consumer.clone(), running.call.clone());
             self.fact(Fact::Interrupted { host, consumer, call });

@@ -1,16 +1,18 @@
 //! Hosts: incarnations of nodes, their clocks, their lives and deaths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::time::Duration;
 
 use steadfast_core::attempt::AttemptId;
+use steadfast_core::breaker::BreakerState;
 use steadfast_core::command::Command;
 use steadfast_core::definition::Definition;
-use steadfast_core::event::Event;
+use steadfast_core::event::{Event, StopCause};
 use steadfast_core::machine::{Done, Effect, EffectId, Input, Output};
-use steadfast_core::name::{NodeId, SessionId};
+use steadfast_core::name::{ConsumerId, FunctionId, NodeId, SessionId};
 use steadfast_core::op::ConsumerStatus;
+use steadfast_core::{reachable, sometimes};
 
 use super::World;
 use super::event::{Message, What};
@@ -19,6 +21,7 @@ use crate::faults::{Closed, FaultKind, SlotId};
 use crate::history::{Fact, HostId};
 use crate::moment::{Moment, NodeClock};
 use crate::subject::{SimStore, Subject};
+use crate::trace::{Happening, Step, Who};
 
 /// More outputs than any input causes.
 const OUTPUTS_MAX: u32 = 100_000;
@@ -71,12 +74,22 @@ pub(super) struct Host<M> {
     pub(super) conns: Vec<u32>,
     pub(super) running: BTreeMap<AttemptId, Running>,
     pub(super) has_ended: bool,
+    /// Each consumer's last status.
+    statuses: BTreeMap<ConsumerId, ConsumerStatus>,
+    /// Functions whose consumer was fenced, until the next one is active; and retired ones.
+    fenced: BTreeSet<FunctionId>,
+    pub(super) retired: BTreeSet<FunctionId>,
 }
 
 impl<M> Host<M> {
     /// The process lives, and its machine has not ended.
     pub(super) const fn is_running(&self) -> bool {
         self.machine.is_some() && !self.has_ended
+    }
+
+    /// It had this consumer, and said that it has stopped.
+    pub(super) fn has_gone(&self, consumer: &ConsumerId) -> bool {
+        self.statuses.get(consumer) == Some(&ConsumerStatus::Stopped)
     }
 }
 
@@ -96,7 +109,10 @@ impl<M: Subject, S: SimStore> World<M, S> {
         self.hosts.push(Host {
             slot,
             name: name.clone(),
-            machine: Some(M::start(name.clone(), self.scenario.config.clone(), seed)),
+            machine: Some(
+                M::start(name.clone(), self.scenario.config.clone(), seed)
+                    .probed(self.probes.clone()),
+            ),
             clock: NodeClock::new(self.now, drift_ppm),
             tick_at: None,
             due_at: None,
@@ -105,8 +121,16 @@ impl<M: Subject, S: SimStore> World<M, S> {
             conns: Vec::new(),
             running: BTreeMap::new(),
             has_ended: false,
+            statuses: BTreeMap::new(),
+            fenced: BTreeSet::new(),
+            retired: BTreeSet::new(),
         });
         self.fact(Fact::Started { host, node: name });
+        if self.slots[usize::from(slot.0)].closed.is_some() {
+            // It is born into a partition.
+            let until = self.now + self.scenario.intensity.longest;
+            self.fact(Fact::Disturbed { host: Some(host), kind: FaultKind::Partition, until });
+        }
         self.note(|_| format!("{text} starts"));
         if is_worker {
             for function in 0..self.scenario.functions.len() {
@@ -164,9 +188,16 @@ impl<M: Subject, S: SimStore> World<M, S> {
         let Some(machine) = &mut subject.machine else {
             return;
         };
-        (host.0, &*input).hash(&mut self.digest);
-        if let Some(lines) = &mut self.trace {
-            lines.push(format!("{now} {} < {input}", subject.name));
+        match &*input {
+            // Each result was hashed where the store made it.
+            Input::Done { id, done: Done::Executed(Ok(results)) } => {
+                (host.0, id, results.len()).hash(&mut self.digest);
+            }
+            input => (host.0, input).hash(&mut self.digest),
+        }
+        if let Some(steps) = &mut self.trace {
+            let who = Who { host, node: subject.name.clone() };
+            steps.push(Step { at: now, what: Happening::Told { who, input: (*input).clone() } });
         }
         machine.handle(subject.clock.show(now), *input);
         self.drain(host);
@@ -179,11 +210,18 @@ impl<M: Subject, S: SimStore> World<M, S> {
             };
             match machine.poll() {
                 Output::Effect { id, effect } => {
-                    self.note(|world| format!("{} > {id} {effect}", world.host(host).name));
+                    self.tell(|world| Happening::Wants {
+                        who: world.who(host),
+                        id,
+                        effect: effect.clone(),
+                    });
                     self.perform(host, id, effect);
                 }
                 Output::Event(event) => {
-                    self.note(|world| format!("{} ! {event}", world.host(host).name));
+                    self.tell(|world| Happening::Says {
+                        who: world.who(host),
+                        event: event.clone(),
+                    });
                     self.hear(host, event);
                 }
                 Output::Wait { until, .. } => {
@@ -197,6 +235,17 @@ impl<M: Subject, S: SimStore> World<M, S> {
             }
         }
         self.events = u64::MAX;
+    }
+
+    /// A node's clock jumps forwards: what was due later may be due now.
+    pub(super) fn jump_clock(&mut self, host: HostId, by: Duration) {
+        let soon = self.now + Duration::from_micros(1);
+        let subject = &mut self.hosts[host.0 as usize];
+        subject.clock.jump(by);
+        if subject.due_at.is_some() {
+            subject.due_at = Some(soon);
+            self.arm(host);
+        }
     }
 
     /// Schedules a tick, unless an earlier one is on its way.
@@ -264,11 +313,47 @@ impl<M: Subject, S: SimStore> World<M, S> {
                     let incarnation = (host, function.clone(), consumer.clone(), epoch);
                     self.seen.push(incarnation);
                 }
+                self.probe_status(host, &function, &consumer, status, cause);
                 self.fact(Fact::Status { host, function, consumer, epoch, status, cause });
+            }
+            Event::Breaker { from, to } => {
+                sometimes!(self.probes, to == BreakerState::Open, "the breaker opened");
+                sometimes!(self.probes, to == BreakerState::Closed, "the breaker recovered");
+                self.fact(Fact::Breaker { host, from, to });
+            }
+            Event::StoreRestarted { .. } => {
+                reachable!(self.probes, "a node learnt that the store lives another life");
+            }
+            Event::TakenOver { entries, .. } => {
+                sometimes!(self.probes, entries > 0, "a takeover gave calls back");
             }
             Event::ShutDown => self.host_mut(host).has_ended = true,
             _ => {}
         }
+    }
+
+    fn probe_status(
+        &mut self,
+        host: HostId,
+        function: &FunctionId,
+        consumer: &ConsumerId,
+        status: ConsumerStatus,
+        cause: Option<StopCause>,
+    ) {
+        let subject = &mut self.hosts[host.0 as usize];
+        if cause == Some(StopCause::Fenced) {
+            subject.fenced.insert(function.clone());
+        }
+        let before = subject.statuses.insert(consumer.clone(), status);
+        if status != ConsumerStatus::Active {
+            return;
+        }
+        let anew = before != Some(ConsumerStatus::Error);
+        sometimes!(self.probes, !anew, "a consumer degraded by an error was active again");
+        let succeeds = anew && subject.fenced.remove(function);
+        sometimes!(self.probes, succeeds, "a fenced consumer was succeeded by a new incarnation");
+        let comes_back = anew && subject.retired.remove(function);
+        sometimes!(self.probes, comes_back, "a retired function was served again");
     }
 
     /// Kills the process: machine and handlers vanish; the kernel closes what it still can.

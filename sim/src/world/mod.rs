@@ -9,25 +9,33 @@ mod event;
 mod faulting;
 mod handlers;
 mod hosts;
+mod losses;
 mod network;
+mod observing;
 mod phases;
 mod store_side;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
+use std::time::Duration;
 
 use steadfast_core::command::Ticket;
 use steadfast_core::entropy::{Entropy, Stream};
 use steadfast_core::name::{CallId, ConsumerId, Epoch, FunctionId, SessionId};
+use steadfast_core::probe::CountingSink;
+use steadfast_core::time::StoreTime;
 
 use crate::digest::Digest;
-use crate::faults::{FaultKind, Injected, Mask, Plan, SlotId, Stage};
+use crate::faults::{FaultKind, Injected, Mask, Plan, Refusal, SlotId};
 use crate::history::{Fact, History, HostId};
-use crate::moment::{Moment, store_time};
+use crate::moment::{Moment, store_time, store_time_ahead};
+use crate::probes::Tallies;
 use crate::queue::Queue;
 use crate::scenario::Scenario;
+use crate::script::{STAGE_FROM, Script};
 use crate::subject::{SimStore, Subject};
-use crate::workload::{self, Intent};
+use crate::trace::{Happening, Step, Who};
+use crate::workload::Intent;
 
 use calls::{Purpose, Standing};
 use event::What;
@@ -36,9 +44,6 @@ use network::{Conn, Roughness};
 
 /// More events than any seed needs: beyond, machines or world run in circles.
 const EVENTS_MAX: u64 = 5_000_000;
-
-/// When faults and calls begin: by then everybody is connected and registered.
-const STAGE_FROM: Moment = Moment::from_secs(1);
 
 /// A world of one seed.
 #[derive(Debug)]
@@ -53,7 +58,7 @@ pub struct World<M, S> {
     digest: Digest,
     history: History,
     injected: Injected,
-    trace: Option<Vec<String>>,
+    trace: Option<Vec<Step>>,
 
     slots: Vec<Slot>,
     hosts: Vec<Host<M>>,
@@ -61,6 +66,20 @@ pub struct World<M, S> {
 
     store: S,
     store_up: bool,
+    /// How far the store's clock is ahead of the world's.
+    store_ahead_micros: i64,
+    /// Everything that the store's clock has jumped back.
+    store_back: Duration,
+    /// What it refuses, and until when.
+    refusing: Option<(Refusal, Moment)>,
+    /// How much longer every message to it takes, and until when.
+    slow: Option<(Duration, Moment)>,
+    /// What the store acknowledged, and when: what it may lose.
+    past: losses::Past,
+    /// Calls whose bodies are deleted: they can only expire.
+    bodies_lost: BTreeSet<CallId>,
+    /// Calls whose handlers kill their worker.
+    deadly: BTreeSet<CallId>,
     /// The session with which the world itself looks into the store.
     auditor: SessionId,
     /// The connection behind each session of the store's present life.
@@ -85,6 +104,9 @@ pub struct World<M, S> {
     wandering: Stream,
     healed: bool,
     saves: u64,
+    probes: CountingSink,
+    /// The host that began each call last.
+    last_begun: BTreeMap<CallId, HostId>,
 }
 
 /// What a run of a world came to.
@@ -104,33 +126,34 @@ pub struct Run {
     pub mask: Mask,
     /// Calls that the store admitted.
     pub calls: usize,
-    /// A readable line for each event, where tracing was asked for.
-    pub trace: Vec<String>,
+    /// How often each probe was looked at, and how often it held.
+    pub probes: Tallies,
+    /// What can be told of each event, where tracing was asked for.
+    pub trace: Vec<Step>,
 }
 
 impl<M: Subject, S: SimStore> World<M, S> {
     /// The world of a scenario and a seed, about to begin.
     pub fn new(scenario: Scenario, seed: u64) -> Self {
+        let script = Script::draw(&scenario, seed);
+        Self::staged(scenario, seed, script)
+    }
+
+    /// The world of a scenario and a seed with this script instead of the one that the seed draws: what
+    /// befalls it and what callers do. Everything else (latencies, handlers, nodes) is still the seed's.
+    pub fn staged(mut scenario: Scenario, seed: u64, script: Script) -> Self {
         let entropy = Entropy::new(seed);
-        let mask = Mask::of(&scenario.faults);
-        let mask = if scenario.swarm { mask.swarm(entropy) } else { mask };
-        let workers: Vec<SlotId> = (0..scenario.workers).map(SlotId).collect();
-        let callers: Vec<SlotId> =
-            (0..scenario.callers).map(|index| SlotId(scenario.workers + index)).collect();
-        let stage = Stage {
-            workers: &workers,
-            callers: &callers,
-            from: STAGE_FROM,
-            until: STAGE_FROM + scenario.length,
-        };
-        let plan = Plan::draw(entropy, mask, &scenario.intensity, stage);
-        let intents = workload::draw(entropy, &scenario.habits, &scenario.functions, stage);
+        let Script { mask, plan, intents } = script;
+        if mask.has(FaultKind::QueueLimit) {
+            faulting::narrow(&mut scenario.config, entropy);
+        }
         let mut store = S::empty(entropy.stream("store").next_u64());
+        if FaultKind::TAKE_FROM_THE_STORE.iter().any(|kind| mask.has(*kind)) {
+            store.keep_past();
+        }
         let auditor = store.connect(store_time(Moment::ZERO)).session;
-        let slots = workers
-            .iter()
-            .map(|slot| Slot::new(*slot, true))
-            .chain(callers.iter().map(|slot| Slot::new(*slot, false)))
+        let slots = (0..scenario.workers + scenario.callers)
+            .map(|slot| Slot::new(SlotId(slot), slot < scenario.workers))
             .collect();
         Self {
             scenario,
@@ -149,6 +172,13 @@ impl<M: Subject, S: SimStore> World<M, S> {
             conns: Vec::new(),
             store,
             store_up: true,
+            store_ahead_micros: 0,
+            store_back: Duration::ZERO,
+            refusing: None,
+            slow: None,
+            past: losses::Past::default(),
+            bodies_lost: BTreeSet::new(),
+            deadly: faulting::deadly(mask, entropy, &intents),
             auditor,
             sessions: BTreeMap::new(),
             consumers: BTreeMap::new(),
@@ -165,10 +195,12 @@ impl<M: Subject, S: SimStore> World<M, S> {
             wandering: entropy.stream("wandering"),
             healed: false,
             saves: 0,
+            probes: CountingSink::default(),
+            last_begun: BTreeMap::new(),
         }
     }
 
-    /// Keeps a readable line for each event.
+    /// Keeps what can be told of each event.
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.trace = Some(Vec::new());
@@ -177,12 +209,22 @@ impl<M: Subject, S: SimStore> World<M, S> {
 
     /// Runs the world through all of its phases.
     pub fn run(mut self) -> Run {
+        self.play();
+        self.into_run()
+    }
+
+    /// Runs the world through all of its phases, and leaves it to be asked, even after a panic.
+    pub(crate) fn play(&mut self) {
         self.begin();
         self.run_until(STAGE_FROM + self.scenario.length);
         self.heal();
         self.live();
         self.quiet();
         self.end();
+    }
+
+    /// What the run came to, so far.
+    pub(crate) fn into_run(self) -> Run {
         Run {
             history: self.history,
             digest: self.digest.value(),
@@ -191,6 +233,7 @@ impl<M: Subject, S: SimStore> World<M, S> {
             injected: self.injected,
             mask: self.mask,
             calls: self.admitted.len(),
+            probes: Tallies::of(&self.probes),
             trace: self.trace.unwrap_or_default(),
         }
     }
@@ -227,6 +270,7 @@ impl<M: Subject, S: SimStore> World<M, S> {
             What::BlockEnd(conn, effect) => self.block_ends(conn, effect),
             What::AbortAtStore(conn, effect) => self.abort_arrives(conn, effect),
             What::HandlerEnd(host, attempt, end) => self.handler_ends(host, attempt, *end),
+            What::Die(host) => self.die(host),
             What::Publish(publishing) => self.publish(publishing),
             What::Make(intent) => self.make(intent),
             What::MakeAgain(intent) => self.make_again(intent),
@@ -240,6 +284,11 @@ impl<M: Subject, S: SimStore> World<M, S> {
         }
     }
 
+    /// What the store's clock shows.
+    fn store_now(&self) -> StoreTime {
+        store_time_ahead(self.now, self.store_ahead_micros)
+    }
+
     fn fact(&mut self, fact: Fact) {
         self.history.push(self.now, fact);
     }
@@ -250,11 +299,26 @@ impl<M: Subject, S: SimStore> World<M, S> {
         self.fact(Fact::Disturbed { host, kind, until });
     }
 
-    /// Adds a line to the trace, where there is one.
-    fn note(&mut self, line: impl FnOnce(&Self) -> String) {
+    /// Adds a remark to the trace, where there is one.
+    fn note(&mut self, remark: impl FnOnce(&Self) -> String) {
+        self.tell(|world| Happening::Remark(remark(world)));
+    }
+
+    /// Adds a step to the trace, where there is one.
+    fn tell(&mut self, what: impl FnOnce(&Self) -> Happening) {
         if self.trace.is_some() {
-            let line = format!("{} {}", self.now, line(self));
-            self.trace.iter_mut().for_each(|lines| lines.push(line.clone()));
+            let step = Step { at: self.now, what: what(self) };
+            self.trace.iter_mut().for_each(|steps| steps.push(step.clone()));
         }
+    }
+
+    /// Who a host is, for the trace.
+    fn who(&self, host: HostId) -> Who {
+        Who { host, node: self.host(host).name.clone() }
+    }
+
+    /// Whose connection it is, for the trace.
+    fn whose(&self, conn: u32) -> Who {
+        self.who(self.conns[conn as usize].host)
     }
 }

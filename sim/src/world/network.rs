@@ -8,10 +8,11 @@ use steadfast_core::transport::{ErrorKind, Link, TransportError};
 
 use super::World;
 use super::event::{Message, What};
-use crate::faults::{Closed, FaultKind, SlotId};
+use crate::faults::{Closed, FaultKind, Refusal, SlotId};
 use crate::history::HostId;
 use crate::moment::Moment;
 use crate::subject::{SimStore, Subject};
+use crate::trace::Happening;
 
 /// The longest that a delayed message is late.
 const LATE: Duration = Duration::from_secs(3);
@@ -126,8 +127,15 @@ impl<M: Subject, S: SimStore> World<M, S> {
     /// The store accepts it, or its port is closed.
     pub(super) fn connect_at_store(&mut self, host: HostId, id: EffectId, link: Link) {
         let travel = self.rough_travel();
-        if !self.store_up {
-            let done = Done::Connected(Err(disconnected(false)));
+        let is_loading =
+            self.refusing.is_some_and(|(what, until)| what == Refusal::Loading && self.now < until);
+        if !self.store_up || (is_loading && self.faults.below(2) == 0) {
+            let error = if self.store_up {
+                TransportError::not_applied(ErrorKind::Loading, "")
+            } else {
+                disconnected(false)
+            };
+            let done = Done::Connected(Err(error));
             let input = Input::Done { id, done };
             self.queue.push(self.now + travel, What::Input(host, Box::new(input)));
             return;
@@ -151,8 +159,11 @@ impl<M: Subject, S: SimStore> World<M, S> {
             partial: Vec::new(),
         });
         self.sessions.insert(connected.session, conn);
-        self.note(|world| {
-            format!("store = {} of {} ({link})", connected.session, world.host(host).name)
+        self.tell(|world| Happening::Opened {
+            who: world.who(host),
+            session: connected.session,
+            id,
+            link,
         });
         if self.host(host).machine.is_none() {
             self.queue.push(self.now + travel, What::SessionEnd(conn));
@@ -236,7 +247,8 @@ impl<M: Subject, S: SimStore> World<M, S> {
             self.conn(conn).held_up.push(message);
             return;
         }
-        let arrives = self.now + self.rough_travel();
+        let slow = self.slow.filter(|(_, until)| self.now < *until);
+        let arrives = self.now + self.rough_travel() + slow.map_or(Duration::ZERO, |(by, _)| by);
         let conn_state = self.conn(conn);
         let at = arrives.max(conn_state.up_free + Duration::from_micros(1));
         conn_state.up_free = at;

@@ -7,10 +7,10 @@ use steadfast_core::command::Command;
 use steadfast_core::machine::Input;
 use steadfast_core::name::CallId;
 
+use super::World;
 use super::event::What;
 use super::network::Roughness;
-use super::{World, store_time};
-use crate::faults::SlotId;
+use crate::faults::{FaultKind, SlotId};
 use crate::history::{Fact, HostId};
 use crate::moment::Moment;
 use crate::subject::{SimStore, Subject};
@@ -26,6 +26,9 @@ const HEARING: Duration = Duration::from_secs(12);
 
 impl<M: Subject, S: SimStore> World<M, S> {
     pub(super) fn begin(&mut self) {
+        if self.mask.has(FaultKind::QueueLimit) {
+            self.injected.count(FaultKind::QueueLimit);
+        }
         for slot in 0..self.slots.len() as u16 {
             self.start_host(SlotId(slot));
         }
@@ -48,6 +51,8 @@ impl<M: Subject, S: SimStore> World<M, S> {
     pub(super) fn heal(&mut self) {
         self.healed = true;
         self.rough = Roughness::default();
+        self.refusing = None;
+        self.slow = None;
         self.fact(Fact::Healed);
         self.note(|_| "--- faults are over ---".into());
         for slot in 0..self.slots.len() as u16 {
@@ -109,7 +114,15 @@ impl<M: Subject, S: SimStore> World<M, S> {
         let attempt = options.timeout + self.scenario.policy.lease * 2;
         let backoffs = options.backoff.most * attempts;
         let delays = Duration::from_secs(6);
-        self.now + RECOVERY + attempt * attempts + backoffs + config.consumer_timeout + delays
+        let bound = RECOVERY + attempt * attempts + backoffs + config.consumer_timeout + delays;
+        // What is parked until a time by the store's clock waits until that has caught up.
+        let due = self.now + bound + self.store_back;
+        // A call whose body was deleted can only expire, and whoever sees it overdue expires it.
+        let expire = self
+            .bodies_lost
+            .iter()
+            .any(|call| self.admitted.get(call).is_some_and(|standing| !standing.decided));
+        if expire { due + config.deadline } else { due }
     }
 
     /// Goes on until every call is decided and every awaiter was told; reports those that are not.
@@ -157,7 +170,8 @@ impl<M: Subject, S: SimStore> World<M, S> {
         } else {
             config.sweep_interval
         };
-        self.run_until(self.now + rest);
+        // Names are idle by the store's clock, which has to catch up where it was set back.
+        self.run_until(self.now + rest + self.store_back);
     }
 
     /// Shuts every host down, and looks at what is left.
@@ -181,7 +195,10 @@ impl<M: Subject, S: SimStore> World<M, S> {
             let state = self.look(&function, &call);
             self.fact(Fact::Final { call, state });
         }
-        for what in self.store.leftovers(store_time(self.now)) {
+        for what in self.store.audit() {
+            self.fact(Fact::LeftOver { what: format!("the store is unsound: {what}") });
+        }
+        for what in self.store.leftovers(self.store_now()) {
             self.note(|_| format!("left over: {what}"));
             self.fact(Fact::LeftOver { what });
         }

@@ -1,26 +1,25 @@
-//! The store's side: requests are applied, blocking reads wait, and what the store says is recorded.
+//! The store's side: requests are applied, blocking reads wait.
 
 use std::hash::Hash;
 use std::time::Duration;
 
 use steadfast_core::call::CallState;
 use steadfast_core::machine::{Done, EffectId};
-use steadfast_core::name::{CallId, ConsumerId, FunctionId, SessionId};
-use steadfast_core::op::{
-    Admission, Beginning, Op, OpResult, PulseAnswer, Reply, Settlement, Submission,
-};
-use steadfast_core::transport::{Connected, TransportError, Wake};
+use steadfast_core::name::{CallId, FunctionId, SessionId};
+use steadfast_core::op::{Lane, Op, Reply};
+use steadfast_core::transport::{Connected, ErrorKind, TransportError, Wake};
 
 use super::World;
-use super::calls::Standing;
 use super::event::{Message, What};
-use crate::history::{Fact, HostId};
-use crate::moment::store_time;
+use crate::faults::Refusal;
+use crate::history::HostId;
 use crate::subject::{SimStore, Subject};
+use crate::trace::Happening;
 
 impl<M: Subject, S: SimStore> World<M, S> {
     pub(super) fn open_session(&mut self) -> Connected {
-        self.store.connect(store_time(self.now))
+        let now = self.store_now();
+        self.store.connect(now)
     }
 
     /// The store notices that a session is over.
@@ -33,8 +32,9 @@ impl<M: Subject, S: SimStore> World<M, S> {
         state.partial.clear();
         let session = state.session;
         self.sessions.remove(&session);
-        self.store.disconnect(store_time(self.now), session);
-        self.note(|_| format!("store = {session} ends"));
+        let now = self.store_now();
+        self.store.disconnect(now, session);
+        self.tell(|world| Happening::SessionEnds { who: world.whose(conn), session });
     }
 
     /// A request reaches the store.
@@ -51,8 +51,17 @@ impl<M: Subject, S: SimStore> World<M, S> {
             Message::Watch { effect, interest, block, cut } => {
                 let session = self.session_of(conn);
                 (session.0, &interest).hash(&mut self.digest);
-                let answer = self.store.watch(store_time(self.now), session, &interest);
-                self.note(|_| format!("store = {session} watches for {interest}"));
+                let now = self.store_now();
+                let answer = match self.refusal(None) {
+                    Some(error) => Some(Err(error)),
+                    None => self.store.watch(now, session, &interest),
+                };
+                self.tell(|world| Happening::Watches {
+                    who: world.whose(conn),
+                    session,
+                    id: effect,
+                    interest: interest.clone(),
+                });
                 self.conn(conn).watch = Some((effect, cut));
                 let aborted = self.conn(conn).aborted.take() == Some(effect);
                 match answer {
@@ -69,6 +78,27 @@ impl<M: Subject, S: SimStore> World<M, S> {
         }
     }
 
+    /// The error of what the store refuses at present: an operation, or where none is given a watch.
+    fn refusal(&mut self, op: Option<&Op>) -> Option<TransportError> {
+        let (refusal, until) = self.refusing?;
+        if self.now >= until {
+            self.refusing = None;
+            return None;
+        }
+        let adds = matches!(op, Some(Op::Submit(_) | Op::Requeue { .. }));
+        let reads = op.is_some_and(|op| {
+            matches!(op, Op::Survey { .. } | Op::Ping | Op::Discover { .. })
+                || op.lane() == Lane::Probe
+        });
+        let kind = match refusal {
+            Refusal::Loading => ErrorKind::Loading,
+            Refusal::OutOfMemory if adds => ErrorKind::OutOfMemory,
+            Refusal::ReadOnly if !reads => ErrorKind::ReadOnly,
+            Refusal::OutOfMemory | Refusal::ReadOnly => return None,
+        };
+        Some(TransportError::not_applied(kind, ""))
+    }
+
     fn session_of(&self, conn: u32) -> SessionId {
         self.conns[conn as usize].session
     }
@@ -80,19 +110,35 @@ impl<M: Subject, S: SimStore> World<M, S> {
         ops: &[Op],
         (last, cut): (bool, Option<usize>),
     ) {
-        let session = self.session_of(conn);
+        let (session, now) = (self.session_of(conn), self.store_now());
         let mut results = std::mem::take(&mut self.conn(conn).partial);
         for (index, op) in ops.iter().enumerate() {
             if cut.is_some_and(|cut| index >= cut) {
                 break;
             }
-            let result = self.store.apply(store_time(self.now), session, op);
-            (session.0, op, &result).hash(&mut self.digest);
-            self.note(|_| match &result {
-                Ok(reply) => format!("store = {session} [{op}] {reply}"),
-                Err(error) => format!("store = {session} [{op}] error: {error}"),
+            let result = match self.refusal(Some(op)) {
+                Some(error) => Err(error),
+                None => self.store.apply(now, session, op),
+            };
+            match &result {
+                // A look at everything, every half second: what it shows was hashed as it came to be.
+                Ok(Reply::Surveyed(survey)) => {
+                    (session.0, op, &survey.run_id, survey.now).hash(&mut self.digest);
+                    let functions = survey.functions.iter();
+                    let sizes = functions.map(|it| (it.entries, it.open, it.consumers.len()));
+                    sizes.for_each(|sizes| sizes.hash(&mut self.digest));
+                }
+                result => (session.0, op, result).hash(&mut self.digest),
+            }
+            self.tell(|world| Happening::Applied {
+                who: world.whose(conn),
+                session,
+                id: effect,
+                op: op.clone(),
+                result: result.clone(),
             });
-            self.observe(op, &result);
+            self.past.remember(self.now, || self.store.place());
+            self.observe(conn, op, &result);
             results.push(result);
             self.wake_others();
         }
@@ -120,9 +166,11 @@ impl<M: Subject, S: SimStore> World<M, S> {
             debug_assert!(false, "the store woke a session that does not wait");
             return;
         };
-        self.note(|world| match &wake {
-            Ok(wake) => format!("store = {} wakes: {wake}", world.session_of(conn)),
-            Err(error) => format!("store = {} wakes: {error}", world.session_of(conn)),
+        self.tell(|world| Happening::Wakes {
+            who: world.whose(conn),
+            session: world.session_of(conn),
+            id: effect,
+            wake: wake.clone(),
         });
         if cut {
             self.reset(conn);
@@ -163,14 +211,25 @@ impl<M: Subject, S: SimStore> World<M, S> {
 
     /// Kills every session and starts the store anew, with its data.
     pub(super) fn restart_store(&mut self, down: Duration) {
-        self.store_up = false;
         self.note(|_| format!("store restarts, down for {down:?}"));
+        self.end_sessions();
+        let now = self.store_now();
+        self.store.restart(now);
+        self.come_back(down);
+    }
+
+    /// Every connection dies.
+    pub(super) fn end_sessions(&mut self) {
         for conn in 0..self.conns.len() as u32 {
             if self.conns[conn as usize].store_open {
                 self.reset(conn);
             }
         }
-        self.store.restart(store_time(self.now));
+    }
+
+    /// The store refuses connections for so long.
+    pub(super) fn come_back(&mut self, down: Duration) {
+        self.store_up = false;
         self.auditor = self.open_session().session;
         self.queue.push(self.now + down, What::StoreUp);
     }
@@ -183,131 +242,10 @@ impl<M: Subject, S: SimStore> World<M, S> {
     /// Where the store has a call. The world's own look, which changes nothing.
     pub(super) fn look(&mut self, function: &FunctionId, call: &CallId) -> CallState {
         let op = Op::Inspect { function: function.clone(), call: call.clone() };
-        match self.store.apply(store_time(self.now), self.auditor, &op) {
+        let now = self.store_now();
+        match self.store.apply(now, self.auditor, &op) {
             Ok(Reply::Inspected(state)) => state,
             _ => CallState::Absent,
-        }
-    }
-
-    /// Records what an operation shows, as far as any checker asks.
-    fn observe(&mut self, op: &Op, result: &OpResult) {
-        let Ok(reply) = result else { return };
-        match (op, reply) {
-            (Op::Submit(submission), Reply::Submitted(Admission::Accepted)) => {
-                self.admit(submission);
-            }
-            (Op::Submit(submission), Reply::Submitted(Admission::Joined { call: to, .. })) => {
-                let (call, to) = (submission.call.clone(), to.clone());
-                self.fact(Fact::Joined { call, to });
-            }
-            (Op::Decide { function, call, .. }, Reply::Settled(settlement)) => match settlement {
-                Settlement::Done => self.decided(function, call),
-                Settlement::Overruled(_) => self.decided_if_open(function, call),
-                _ => {}
-            },
-            (Op::Move { function, call, .. }, Reply::Settled(Settlement::Overruled(_)))
-            | (Op::Begin { function, call, .. }, Reply::Began(Beginning::Decided(_))) => {
-                self.decided_if_open(function, call);
-            }
-            (Op::Sweep { function, .. }, Reply::Swept(swept))
-                if swept.expired + swept.dead_lettered + swept.closed > 0 =>
-            {
-                self.recount(Some(function));
-            }
-            (Op::Register { definition, consumer, sessions, .. }, Reply::Registered { epoch }) => {
-                self.seen_alive(consumer, sessions);
-                self.fact(Fact::Registered {
-                    function: definition.function.clone(),
-                    consumer: consumer.clone(),
-                    epoch: *epoch,
-                });
-            }
-            (Op::Beat { sessions, pulses, .. }, Reply::Beaten(answers)) => {
-                for (pulse, answer) in pulses.iter().zip(answers) {
-                    if matches!(answer, PulseAnswer::Alive { .. }) {
-                        self.seen_alive(&pulse.consumer, sessions);
-                    }
-                }
-            }
-            (Op::Remove { function, consumer, .. }, Reply::Removed { .. }) => {
-                let (connected_for, beat_ago) = self.signs_of_life(consumer);
-                self.fact(Fact::Removed {
-                    function: function.clone(),
-                    consumer: consumer.clone(),
-                    connected_for,
-                    beat_ago,
-                });
-            }
-            _ => {}
-        }
-    }
-
-    fn seen_alive(&mut self, consumer: &ConsumerId, sessions: &[SessionId]) {
-        let alive = (self.now, sessions.to_vec());
-        self.consumers.insert(consumer.clone(), alive);
-    }
-
-    /// How long the oldest live one of the sessions last told stood, and since when nothing was told.
-    fn signs_of_life(&self, consumer: &ConsumerId) -> (Duration, Duration) {
-        let Some((beat, told)) = self.consumers.get(consumer) else {
-            return (Duration::ZERO, Duration::MAX);
-        };
-        let oldest = told
-            .iter()
-            .filter_map(|session| self.sessions.get(session))
-            .map(|conn| self.now.since(self.conns[*conn as usize].opened_at))
-            .max();
-        (oldest.unwrap_or(Duration::ZERO), self.now.since(*beat))
-    }
-
-    fn admit(&mut self, submission: &Submission) {
-        let not_before = self.now + submission.delay;
-        let overdue_at = self.now + submission.deadline;
-        let standing = Standing { function: submission.function.clone(), decided: false };
-        if self
-            .admitted
-            .insert(submission.call.clone(), standing)
-            .is_none_or(|before| before.decided)
-        {
-            self.open += 1;
-        }
-        self.fact(Fact::Admitted {
-            function: submission.function.clone(),
-            call: submission.call.clone(),
-            not_before,
-            overdue_at,
-        });
-    }
-
-    fn decided_if_open(&mut self, function: &FunctionId, call: &CallId) {
-        if self.admitted.get(call).is_some_and(|standing| !standing.decided) {
-            self.decided(function, call);
-        }
-    }
-
-    fn decided(&mut self, function: &FunctionId, call: &CallId) {
-        if let Some(standing) = self.admitted.get_mut(call)
-            && !std::mem::replace(&mut standing.decided, true)
-        {
-            self.open -= 1;
-        }
-        let state = self.look(function, call);
-        self.fact(Fact::Decided { call: call.clone(), state });
-    }
-
-    /// Looks at every call that is thought open: sweeps and deadlines decide without naming.
-    pub(super) fn recount(&mut self, only: Option<&FunctionId>) {
-        let open: Vec<(CallId, FunctionId)> = self
-            .admitted
-            .iter()
-            .filter(|(_, standing)| !standing.decided)
-            .filter(|(_, standing)| only.is_none_or(|only| standing.function == *only))
-            .map(|(call, standing)| (call.clone(), standing.function.clone()))
-            .collect();
-        for (call, function) in open {
-            if let CallState::Decided(_) = self.look(&function, &call) {
-                self.decided(&function, &call);
-            }
         }
     }
 }

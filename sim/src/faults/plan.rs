@@ -1,139 +1,25 @@
-//! What goes wrong: kinds, the swarm mask of a seed, and the plan drawn from it.
-//!
-//! A plan is data, drawn before the world starts from one random stream for each kind. So leaving a
-//! kind out, or one planned fault, shifts nothing else, and a shrinker need only drop items. A further
-//! kind of fault is a variant of [`FaultKind`], its draw in [`Plan::draw`], and its effect in the world.
+//! Faults, and the plan of a seed drawn from its mask.
 
-use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::entropy::{Entropy, Stream};
 
+use super::{FaultKind, Mask};
 use crate::moment::Moment;
 
-/// A family of faults, which a seed's mask may leave out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FaultKind {
-    /// The connection dies before a request is applied.
-    RequestLost,
-    /// The connection dies after a request was applied, or half of it.
-    AnswerLost,
-    /// A request is applied twice; the second answer goes nowhere.
-    Duplicate,
-    /// A message is late, and with it those behind it on its connection; other connections overtake.
-    Delay,
-    /// An idle or busy connection is reset at a random moment.
-    ConnectionKill,
-    /// A worker's process is killed, and started again later.
-    WorkerCrash,
-    /// A caller's process is killed, and started again later.
-    CallerCrash,
-    /// A process makes no progress for a while: its connections stand.
-    Pause,
-    /// Nothing passes between one node and the store, in one direction or both.
-    Partition,
-    /// The store restarts with all its data: another run id, no sessions.
-    StoreRestart,
-    /// A function is served again by its host, once or 20 times in 2 s.
-    Save,
-    /// Stops that are late, duplicated or addressed to another host; or that name the present consumer.
-    Stop,
-    /// A handler panics or hangs.
-    Handler,
-}
-
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 13] = [
-        Self::RequestLost,
-        Self::AnswerLost,
-        Self::Duplicate,
-        Self::Delay,
-        Self::ConnectionKill,
-        Self::WorkerCrash,
-        Self::CallerCrash,
-        Self::Pause,
-        Self::Partition,
-        Self::StoreRestart,
-        Self::Save,
-        Self::Stop,
-        Self::Handler,
-    ];
-
-    /// The kind's word, as the command line takes and reports show it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RequestLost => "request-lost",
-            Self::AnswerLost => "answer-lost",
-            Self::Duplicate => "duplicate",
-            Self::Delay => "delay",
-            Self::ConnectionKill => "connection-kill",
-            Self::WorkerCrash => "worker-crash",
-            Self::CallerCrash => "caller-crash",
-            Self::Pause => "pause",
-            Self::Partition => "partition",
-            Self::StoreRestart => "store-restart",
-            Self::Save => "save",
-            Self::Stop => "stop",
-            Self::Handler => "handler",
-        }
-    }
-
-    const fn bit(self) -> u32 {
-        1 << self as u32
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The kinds that a seed injects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Mask(u32);
-
-impl Mask {
-    /// These kinds.
-    pub fn of(kinds: &[FaultKind]) -> Self {
-        Self(kinds.iter().fold(0, |mask, kind| mask | kind.bit()))
-    }
-
-    /// A seed's choice among these kinds: each is left out by the toss of a coin.
-    #[must_use]
-    pub fn swarm(self, entropy: Entropy) -> Self {
-        Self(self.0 & entropy.stream("faults/mask").next_u64() as u32)
-    }
-
-    /// Whether a kind is injected.
-    pub const fn has(self, kind: FaultKind) -> bool {
-        self.0 & kind.bit() != 0
-    }
-
-    /// The kinds, in order.
-    pub fn kinds(self) -> impl Iterator<Item = FaultKind> {
-        FaultKind::ALL.into_iter().filter(move |kind| self.has(*kind))
-    }
-}
-
-impl fmt::Display for Mask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            return f.write_str("none");
-        }
-        self.kinds()
-            .enumerate()
-            .try_for_each(|(index, kind)| write!(f, "{}{kind}", if index == 0 { "" } else { " " }))
-    }
-}
+/// The farthest that a node's clock jumps: monotonic clocks do not jump far, and a node that missed a
+/// consumer timeout cannot know that others did not.
+pub const NODE_CLOCK_MOST: Duration = Duration::from_secs(15);
 
 /// A node's place in the world, whatever incarnation fills it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SlotId(pub u16);
 
 /// Which directions a partition closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Closed {
     /// From the node to the store.
     Up,
@@ -155,8 +41,21 @@ impl Closed {
     }
 }
 
+/// What a store refuses while it is unwell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Everything: it loads its data.
+    Loading,
+    /// Submissions: its memory is used up.
+    OutOfMemory,
+    /// Every write: it is a replica now.
+    ReadOnly,
+}
+
 /// One thing that is done to the world.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// From now on, each message or request suffers the kind with this chance in a million.
     Rough {
@@ -193,6 +92,62 @@ pub enum Fault {
         /// It refuses connections for so long.
         down: Duration,
     },
+    /// Restarts the store without the writes of the last while.
+    Lose {
+        /// [`FaultKind::StoreRollback`] or [`FaultKind::Failover`].
+        kind: FaultKind,
+        /// Writes younger than this are lost.
+        lag: Duration,
+        /// It refuses connections, or after a failover writes, for so long.
+        down: Duration,
+    },
+    /// The store loses everything.
+    Flush {
+        /// In a restart; otherwise its sessions stay.
+        restarts: bool,
+    },
+    /// Deletes the call stream of the function with this number.
+    DeleteStream(u16),
+    /// Deletes the consumer group of the function with this number.
+    DeleteGroup(u16),
+    /// The store refuses, for so long.
+    Refuse(Refusal, Duration),
+    /// Every message to the store takes so much longer, for so long.
+    Slow {
+        /// How much longer.
+        by: Duration,
+        /// For so long.
+        lasts: Duration,
+    },
+    /// The store's clock jumps by so many microseconds; back where negative.
+    StoreClock(i64),
+    /// A node's clock jumps forwards.
+    NodeClock(SlotId, Duration),
+    /// A worker retires a function.
+    Retire {
+        /// Which worker.
+        slot: SlotId,
+        /// The function's number.
+        function: u16,
+        /// It serves it again after so long.
+        back_after: Duration,
+    },
+    /// Adds an entry that is no call to the stream of the function with this number.
+    PoisonMessage {
+        /// The function's number.
+        function: u16,
+        /// Which of the ways to be no call.
+        way: u8,
+    },
+    /// A caller forgets the request that it made last but so many.
+    Abandon {
+        /// Which caller.
+        slot: SlotId,
+        /// Counted back from the last.
+        back: u32,
+    },
+    /// All of these at one moment.
+    Together(Vec<Fault>),
     /// Serves a function again.
     Save(SlotId),
     /// Sends a stop.
@@ -210,12 +165,25 @@ impl Fault {
     /// The family.
     pub const fn kind(&self) -> FaultKind {
         match self {
-            Self::Rough { kind, .. } => *kind,
+            Self::Rough { kind, .. } | Self::Lose { kind, .. } => *kind,
             Self::Kill(_) => FaultKind::ConnectionKill,
             Self::Crash { .. } => FaultKind::WorkerCrash,
             Self::Pause(..) => FaultKind::Pause,
             Self::Partition { .. } => FaultKind::Partition,
             Self::Restart { .. } => FaultKind::StoreRestart,
+            Self::Flush { .. } => FaultKind::StoreFlush,
+            Self::DeleteStream(_) => FaultKind::StreamDeleted,
+            Self::DeleteGroup(_) => FaultKind::GroupDeleted,
+            Self::Refuse(Refusal::Loading, _) => FaultKind::Loading,
+            Self::Refuse(Refusal::OutOfMemory, _) => FaultKind::OutOfMemory,
+            Self::Refuse(Refusal::ReadOnly, _) => FaultKind::Failover,
+            Self::Slow { .. } => FaultKind::SlowStore,
+            Self::StoreClock(_) => FaultKind::StoreClock,
+            Self::NodeClock(..) => FaultKind::NodeClock,
+            Self::Retire { .. } => FaultKind::Retire,
+            Self::PoisonMessage { .. } => FaultKind::PoisonMessage,
+            Self::Abandon { .. } => FaultKind::Abandon,
+            Self::Together(_) => FaultKind::Cascade,
             Self::Save(_) => FaultKind::Save,
             Self::Stop { .. } => FaultKind::Stop,
         }
@@ -236,7 +204,8 @@ pub struct Intensity {
 }
 
 /// What is done when.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Plan {
     /// In order of time.
     pub steps: Vec<(Moment, Fault)>,
@@ -249,6 +218,8 @@ pub struct Stage<'a> {
     pub workers: &'a [SlotId],
     /// The callers' places.
     pub callers: &'a [SlotId],
+    /// How many functions there are.
+    pub functions: u16,
     /// Faults begin here.
     pub from: Moment,
     /// And are over here.
@@ -308,13 +279,52 @@ fn draw_kind(
             steps.push((until, Fault::Rough { kind, chance_ppm }));
         }
         FaultKind::Save => draw_saves(random, intensity, stage, (from, length), steps),
-        FaultKind::Handler => {}
+        FaultKind::Handler | FaultKind::PoisonCall | FaultKind::QueueLimit => {}
+        FaultKind::Cascade => {
+            let at = from + random.up_to(length);
+            steps.push((at, Fault::Together(draw_cascade(random, intensity, stage))));
+        }
+        // Once in a storm: what the store loses is excused, and little would be left to judge.
+        _ if FaultKind::TAKE_FROM_THE_STORE.contains(&kind) => {
+            let at = from + random.up_to(length);
+            let fault = draw_one(kind, random, intensity, stage);
+            steps.extend(fault.map(|fault| (at, fault)));
+        }
         _ => {
             for _ in 0..=random.below(u64::from(intensity.most)) {
                 let at = from + random.up_to(length);
                 let fault = draw_one(kind, random, intensity, stage);
                 steps.extend(fault.map(|fault| (at, fault)));
             }
+        }
+    }
+}
+
+/// What comes down together: every process of a kind, or a few of anything.
+fn draw_cascade(random: &mut Stream, intensity: &Intensity, stage: Stage<'_>) -> Vec<Fault> {
+    let everybody = [stage.workers, stage.callers].concat();
+    let down = Duration::from_millis(50) + random.up_to(Duration::from_secs(6));
+    let lasts = skewed(random, intensity);
+    match random.below(4) {
+        0 => {
+            let all = stage.workers.iter();
+            all.map(|slot| Fault::Crash { slot: *slot, sessions_end: true, down }).collect()
+        }
+        1 => {
+            let cut = |slot: &SlotId| Fault::Partition { slot: *slot, closed: Closed::Both, lasts };
+            everybody.iter().map(cut).collect()
+        }
+        2 => {
+            let mut faults: Vec<Fault> = everybody.iter().map(|slot| Fault::Kill(*slot)).collect();
+            faults.push(Fault::Restart { down });
+            faults
+        }
+        _ => {
+            let kinds = [FaultKind::WorkerCrash, FaultKind::Pause, FaultKind::Partition];
+            let drawn = kinds.iter().filter_map(|kind| draw_one(*kind, random, intensity, stage));
+            let mut faults: Vec<Fault> = drawn.collect();
+            faults.extend(stage.workers.iter().map(|slot| Fault::Save(*slot)));
+            faults
         }
     }
 }
@@ -371,12 +381,47 @@ fn draw_one(
             back: random.below(8) as u32,
             times: 1 + random.below(3) as u32,
         },
-        FaultKind::RequestLost
-        | FaultKind::AnswerLost
-        | FaultKind::Duplicate
-        | FaultKind::Delay
-        | FaultKind::Save
-        | FaultKind::Handler => return None,
+        FaultKind::Abandon => {
+            Fault::Abandon { slot: pick(random, stage.callers)?, back: random.below(4) as u32 }
+        }
+        FaultKind::NodeClock => {
+            Fault::NodeClock(pick(random, &anybody)?, random.up_to(NODE_CLOCK_MOST))
+        }
+        FaultKind::Retire => Fault::Retire {
+            slot: pick(random, stage.workers)?,
+            function: random.below(u64::from(stage.functions)) as u16,
+            back_after: random.up_to(Duration::from_secs(8)),
+        },
+        _ => return draw_store_fault(kind, random, stage),
+    })
+}
+
+/// Draws one occurrence of what befalls the store.
+fn draw_store_fault(kind: FaultKind, random: &mut Stream, stage: Stage<'_>) -> Option<Fault> {
+    let function = random.below(u64::from(stage.functions)) as u16;
+    let lasts = random.up_to(Duration::from_secs(8));
+    Some(match kind {
+        FaultKind::StoreRollback => {
+            Fault::Lose { kind, lag: random.up_to(Duration::from_secs(1)), down: lasts }
+        }
+        FaultKind::Failover => {
+            Fault::Lose { kind, lag: random.up_to(Duration::from_secs(4)), down: lasts / 2 }
+        }
+        FaultKind::StoreFlush => Fault::Flush { restarts: random.below(2) == 0 },
+        FaultKind::StreamDeleted => Fault::DeleteStream(function),
+        FaultKind::GroupDeleted => Fault::DeleteGroup(function),
+        FaultKind::Loading => Fault::Refuse(Refusal::Loading, lasts),
+        FaultKind::OutOfMemory => Fault::Refuse(Refusal::OutOfMemory, lasts),
+        FaultKind::SlowStore => {
+            Fault::Slow { by: random.up_to(Duration::from_millis(2_500)), lasts }
+        }
+        FaultKind::StoreClock => {
+            let back = random.below(20_000_000).cast_signed();
+            let forwards = random.below(180_000_000).cast_signed();
+            Fault::StoreClock(if random.below(2) == 0 { -back } else { forwards })
+        }
+        FaultKind::PoisonMessage => Fault::PoisonMessage { function, way: random.below(5) as u8 },
+        _ => return None,
     })
 }
 
@@ -388,61 +433,4 @@ fn pick(random: &mut Stream, slots: &[SlotId]) -> Option<SlotId> {
 fn skewed(random: &mut Stream, intensity: &Intensity) -> Duration {
     let most = if random.below(3) == 0 { intensity.longest } else { intensity.longest / 10 };
     random.up_to(most)
-}
-
-/// How often each kind was injected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Injected([u64; FaultKind::ALL.len()]);
-
-impl Injected {
-    /// Counts one.
-    pub fn count(&mut self, kind: FaultKind) {
-        self.0[kind as usize] += 1;
-    }
-
-    /// How often the kind was injected.
-    pub const fn of(&self, kind: FaultKind) -> u64 {
-        self.0[kind as usize]
-    }
-
-    /// Adds another world's counts.
-    pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine += theirs;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(mask: Mask) -> Plan {
-        let intensity =
-            Intensity { storms: 3, most: 3, message_ppm: 50_000, longest: Duration::from_secs(40) };
-        let stage = Stage {
-            workers: &[SlotId(0), SlotId(1)],
-            callers: &[SlotId(2)],
-            from: Moment::from_secs(1),
-            until: Moment::from_secs(60),
-        };
-        Plan::draw(Entropy::new(11), mask, &intensity, stage)
-    }
-
-    #[test]
-    fn leaving_a_kind_out_leaves_the_others_as_they_are() {
-        let all = plan(Mask::of(&FaultKind::ALL));
-        for kind in FaultKind::ALL {
-            let only = plan(Mask::of(&[kind]));
-            assert!(only.steps.iter().all(|step| all.steps.contains(step)));
-        }
-    }
-
-    #[test]
-    fn every_planned_fault_lies_within_its_stage_and_in_order() {
-        let steps = plan(Mask::of(&FaultKind::ALL)).steps;
-        assert!(steps.is_sorted_by_key(|(at, _)| *at) && steps.len() > 10);
-        assert!(steps[0].0 >= Moment::from_secs(1));
-        assert!(steps[steps.len() - 1].0 < Moment::from_secs(60));
-    }
 }
