@@ -1,0 +1,43 @@
+//! Steadfast over a real redis-server beside a floor, in one run: `steadfast-bench redis`.
+
+mod child;
+mod closed_loop;
+mod counted;
+mod floor;
+mod idle;
+mod load;
+mod options;
+mod ours;
+mod peer;
+mod server;
+mod summary;
+mod tables;
+mod work;
+
+use anyhow::Result;
+
+pub(crate) use options::{Options, USAGE};
+
+use server::Server;
+use summary::Summary;
+
+/// Measures, and prints.
+#[expect(clippy::print_stdout, reason = "the report is what this program is run for")]
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut server = Server::start()?;
+    let runs = load::measure(&mut server, options)?;
+    let wire = load::count(&mut server, options)?;
+    let idle = idle::measure(&mut server, options)?;
+    let summary = Summary::new(&runs, &wire, idle, server.version().to_owned());
+    if options.json {
+        println!("{}", tables::json(&summary));
+    } else {
+        println!("{}", tables::text(&summary));
+    }
+    Ok(())
+}
+
+/// Is one of the processes that [`run`] starts.
+pub(crate) fn peer(spec: &str) -> Result<()> {
+    peer::run(spec.parse()?)
+}

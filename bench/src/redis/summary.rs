@@ -1,0 +1,226 @@
+//! From single runs to figures: medians and extremes, ratios pass by pass, and what was to be reached.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::idle::Idle;
+use super::load::{Run, Runs, System, Wire};
+
+/// The median of some samples, the least and the greatest of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Spread {
+    /// The one in the middle.
+    pub(crate) median: f64,
+    /// The least.
+    pub(crate) min: f64,
+    /// The greatest.
+    pub(crate) max: f64,
+}
+
+impl Spread {
+    /// Of at least one sample.
+    pub(crate) fn of(mut samples: Vec<f64>) -> Self {
+        debug_assert!(!samples.is_empty(), "nothing was measured");
+        samples.sort_by(f64::total_cmp);
+        let count = samples.len();
+        let median = f64::midpoint(samples[(count - 1) / 2], samples[count / 2]);
+        Self { median, min: samples[0], max: samples[count - 1] }
+    }
+}
+
+/// A system with so many calls in flight, or the ratio of both there.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Line {
+    /// Calls in flight.
+    pub(crate) in_flight: u64,
+    /// Which system, or `ratio`.
+    pub(crate) what: &'static str,
+    /// Calls per second.
+    pub(crate) per_second: Spread,
+    /// Latencies, in microseconds.
+    pub(crate) p50_us: Spread,
+    /// See [`Line::p50_us`].
+    pub(crate) p99_us: Spread,
+    /// See [`Line::p50_us`].
+    pub(crate) p999_us: Spread,
+    /// Commands on the wire per call.
+    pub(crate) commands: f64,
+    /// CPU time per call, in microseconds.
+    pub(crate) server_us: Spread,
+    /// See [`Line::server_us`].
+    pub(crate) worker_us: Spread,
+    /// See [`Line::server_us`].
+    pub(crate) caller_us: Spread,
+    /// Connections to the server, of both processes.
+    pub(crate) connections: f64,
+}
+
+/// What was to be reached, and what was.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Target {
+    /// What was measured.
+    pub(crate) figure: String,
+    /// What was to be reached.
+    pub(crate) to_reach: String,
+    /// What was reached.
+    pub(crate) reached: String,
+    /// Whether it was.
+    pub(crate) met: bool,
+}
+
+/// Everything that is reported.
+pub(crate) struct Summary {
+    /// The server's version.
+    pub(crate) redis: String,
+    /// Passes that the time allowed.
+    pub(crate) passes: usize,
+    /// Calls that returned with their own answer, of both systems.
+    pub(crate) calls: u64,
+    /// Under load.
+    pub(crate) lines: Vec<Line>,
+    /// Idle.
+    pub(crate) idle: Vec<Idle>,
+    /// Issue 3's, as far as this program measures them.
+    pub(crate) targets: Vec<Target>,
+}
+
+impl Summary {
+    /// Takes all that was measured together.
+    pub(crate) fn new(runs: &Runs, wire: &Wire, idle: Vec<Idle>, redis: String) -> Self {
+        let mut lines = Vec::new();
+        let mut targets = Vec::new();
+        let mut in_flight: Vec<u64> = runs.keys().map(|(in_flight, _)| *in_flight).collect();
+        in_flight.dedup();
+        for in_flight in in_flight {
+            let of = |system| &runs[&(in_flight, system)][..];
+            let [floor, ours] = System::ALL.map(of);
+            for system in System::ALL {
+                let wire = wire[&(in_flight, system)];
+                lines.push(line(in_flight, system.as_str(), of(system), wire));
+            }
+            let [floor_wire, wire] = System::ALL.map(|system| wire[&(in_flight, system)]);
+            let ratio = ratio(in_flight, floor, ours, wire / floor_wire);
+            targets.extend(load_targets(&ratio, wire));
+            lines.push(ratio);
+        }
+        targets.extend(idle.iter().filter(|it| it.functions >= 1_000).flat_map(idle_targets));
+        Self {
+            redis,
+            passes: runs.values().map(Vec::len).max().unwrap_or_default(),
+            calls: runs.values().flatten().map(|run| run.pace.calls).sum(),
+            lines,
+            idle,
+            targets,
+        }
+    }
+}
+
+/// The figures of a run, in the order of a [`Line`].
+fn figures(run: &Run) -> [f64; 8] {
+    let pace = &run.pace;
+    let [server, worker, caller] = run.cpu_us;
+    let connections = run.connections as f64;
+    let latencies = [pace.p50_us, pace.p99_us, pace.p999_us];
+    let [p50, p99, p999] = latencies;
+    [pace.per_second, p50, p99, p999, server, worker, caller, connections]
+}
+
+fn line(in_flight: u64, what: &'static str, runs: &[Run], commands: f64) -> Line {
+    spread(in_flight, what, &runs.iter().map(figures).collect::<Vec<_>>(), commands)
+}
+
+/// Pass by pass, so that what else the machine does falls on both.
+fn ratio(in_flight: u64, floor: &[Run], ours: &[Run], commands: f64) -> Line {
+    let of_pass = |(floor, ours): (&Run, &Run)| {
+        let (floor, ours) = (figures(floor), figures(ours));
+        std::array::from_fn(|place| ours[place] / floor[place])
+    };
+    spread(in_flight, "ratio", &floor.iter().zip(ours).map(of_pass).collect::<Vec<_>>(), commands)
+}
+
+fn spread(in_flight: u64, what: &'static str, samples: &[[f64; 8]], commands: f64) -> Line {
+    let of = |place: usize| Spread::of(samples.iter().map(|sample| sample[place]).collect());
+    Line {
+        in_flight,
+        what,
+        per_second: of(0),
+        p50_us: of(1),
+        p99_us: of(2),
+        p999_us: of(3),
+        commands,
+        server_us: of(4),
+        worker_us: of(5),
+        caller_us: of(6),
+        connections: of(7).median,
+    }
+}
+
+fn at_most(figure: impl fmt::Display, limit: f64, reached: f64, unit: &str) -> Target {
+    Target {
+        figure: figure.to_string(),
+        to_reach: format!("at most {limit}{unit}"),
+        reached: format!("{reached:.2}{unit}"),
+        met: reached <= limit,
+    }
+}
+
+fn load_targets(ratio: &Line, wire: f64) -> Vec<Target> {
+    let in_flight = ratio.in_flight;
+    let mut targets = Vec::new();
+    if in_flight == 1 {
+        for (name, spread) in [("p50", ratio.p50_us), ("p99", ratio.p99_us)] {
+            targets.push(at_most(
+                format!("{name} at 1 in flight"),
+                1.25,
+                spread.median,
+                " × floor",
+            ));
+        }
+    }
+    if in_flight == 64 || in_flight == 256 {
+        let reached = ratio.per_second.median;
+        targets.push(Target {
+            figure: format!("calls/s at {in_flight} in flight"),
+            to_reach: "at least 1 × floor".to_owned(),
+            reached: format!("{reached:.2} × floor"),
+            met: reached >= 1.0,
+        });
+    }
+    if in_flight == 64 {
+        targets.push(at_most("commands on the wire per call at 64", 1.5, wire, ""));
+        let server = ratio.server_us.median;
+        targets.push(at_most("Redis CPU per call at 64", 1.3, server, " × floor"));
+    }
+    targets
+}
+
+fn idle_targets(idle: &Idle) -> Vec<Target> {
+    let Idle { functions, .. } = idle;
+    let ms = |us: f64| us / 1_000.0;
+    vec![
+        at_most(format!("{functions} idle: commands/s"), 5.0, idle.commands_per_second, ""),
+        at_most(format!("{functions} idle: connections"), 20.0, idle.connections as f64, ""),
+        at_most(format!("{functions} idle: p50 of a pick-up"), 2.0, ms(idle.lone.p50_us), " ms"),
+        at_most(
+            format!("{functions} idle: p50 of a pick-up, older caller"),
+            2.0,
+            ms(idle.older.p50_us),
+            " ms",
+        ),
+        at_most(format!("{functions} functions: ready"), 2_000.0, idle.ready_ms, " ms"),
+        at_most(format!("{functions} functions: resident"), 100.0, idle.resident_mib, " MiB"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_two() {
+        let expect = Spread { median: 2.5, min: 1.0, max: 9.0 };
+        assert_eq!(Spread::of(vec![9.0, 1.0, 2.0, 3.0]), expect);
+        assert!((Spread::of(vec![7.0]).median - 7.0).abs() < f64::EPSILON);
+    }
+}
