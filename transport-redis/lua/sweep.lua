@@ -161,7 +161,7 @@ local function promote()
     elseif call('EXISTS', RESULT .. id) == 1 then
       clear(id, nil)
       closed = closed + 1
-    elseif standing.deadline <= now then
+    elseif not parked.ours and standing.deadline <= now then
       close_overdue(id, standing, nil)
       expired = expired + 1
     elseif parked.nonce and parked.body.attempt >= attempts_max then

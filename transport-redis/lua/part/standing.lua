@@ -39,11 +39,8 @@ end
 
 -- Attempts that were begun, as far as the store can tell: a delivered call counts as begun.
 local function attempts_begun(id, standing)
-  local open = standing.open
-  local parked = standing.parked
-  if open and not open.entry then
-    parked = get_parked(id)
-  end
+  local open = standing.open or get_open(id)
+  local parked = standing.parked or get_parked(id)
   if parked then
     return (open or parked.body).attempt - (parked.nonce and 0 or 1)
   end

@@ -1,8 +1,9 @@
 //! The housekeeping is bounded and goes on where it stopped.
 
-use steadfast_core::op::{Op, Reply, Submission, Swept};
+use steadfast_core::call::CallState;
+use steadfast_core::op::{Destination, Op, Reply, Submission, Swept};
 
-use crate::support::{World, millis, seconds, submission, sweep};
+use crate::support::{World, inspect, millis, relocate, seconds, submission, sweep};
 
 async fn swept(world: &World, limit: u32) -> Swept {
     match world.ask(sweep(limit, seconds(60))).await {
@@ -48,4 +49,39 @@ async fn a_large_open_hash_is_swept_in_parts() {
         expired += swept(&world, 100).await.expired;
     }
     assert_eq!(expired, 60);
+}
+
+/// What is overdue beyond the limit is left to the next sweep: a parked call of ours is promoted there and
+/// expired after that, not expired in excess of the limit.
+#[tokio::test]
+async fn a_parked_call_that_is_overdue_counts_against_the_limit() {
+    let world = World::new().await;
+    let parked = Submission { deadline: millis(2), delay: millis(2), ..submission("c2") };
+    let first = Submission { deadline: millis(1), ..submission("c1") };
+    world.apply_all(vec![Op::Submit(first), Op::Submit(parked)]).await;
+    tokio::time::sleep(millis(8)).await;
+    let one = swept(&world, 1).await;
+    assert_eq!((one.expired, one.promoted, one.more), (1, 1, true));
+    let two = swept(&world, 1).await;
+    assert_eq!((two.expired, two.promoted, two.more), (1, 0, false));
+}
+
+/// An older caller added its call twice: the attempt of the one counts that is parked, also where the
+/// other is expired.
+#[tokio::test]
+async fn an_overdue_duplicate_of_a_parked_call_counts_its_attempts() {
+    let mut world = World::new().await;
+    let older = |world: &mut World, more: &[&str]| {
+        let words = ["XADD", "function_calls:greet:global", "*", "callId", "o1", "input", "1"];
+        let _: String = world.raw(&[&words[..], more].concat());
+    };
+    older(&mut world, &[]);
+    let (_, lease) = world.lease("w").await;
+    world.check(relocate("o1", &lease, Destination::Retry { delay: seconds(60) }), "done").await;
+    older(&mut world, &["deadline", "1"]);
+    assert_eq!(swept(&world, 10).await.expired, 1);
+    match world.ask(inspect("o1")).await {
+        Reply::Inspected(CallState::Decided(record)) => assert_eq!(record.attempts, 1),
+        other => panic!("{other}"),
+    }
 }
