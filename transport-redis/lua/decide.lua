@@ -5,8 +5,7 @@
 -- empty, attempts, and the five that part/decide.lua explains.
 -- Replies, one for each item: as part/decide.lua, or {'E', error}.
 -- Validates before an item's first write: the result, where the call stands, its deadline, the authority.
-local answers = {}
-for at = 6, #ARGV, 9 do
+for at = rest, #ARGV, 9 do
   local fine, answer = pcall(decide, unpack(ARGV, at, at + 8))
   answers[#answers + 1] = fine and answer or { 'E', message(answer) }
 end

@@ -28,16 +28,7 @@ local function submit(id, input, deadline_us, delay_us, key, reply_to, trace, mo
   local delay = tonumber(delay_us)
   local deadline = now + tonumber(deadline_us)
   local deadline_ms = int(math.ceil(deadline / 1000))
-  local fields = {
-    'callId', id, 'functionName', ARGV[7], 'input', input, 'item', 'null',
-    'responseChannel', 'function:response:' .. id, 'timestamp', now_ms,
-    'deadline', deadline_ms, 'attempt', '1', 'takeover', '0',
-  }
-  for _, pair in ipairs({ { 'replyTo', reply_to }, { 'traceparent', trace }, { 'idempotencyKey', key } }) do
-    if pair[2] ~= '' then
-      fields[#fields + 1], fields[#fields + 2] = pair[1], pair[2]
-    end
-  end
+  local fields = fields_of(id, input, deadline_ms, key, reply_to, trace)
   local opened = { deadline = deadline, attempt = 1, reply = reply_to }
   ensure()
   if keyed then
@@ -57,8 +48,7 @@ local function submit(id, input, deadline_us, delay_us, key, reply_to, trace, mo
   return { 'A' }
 end
 
-local answers = {}
-for at = 8, #ARGV, 8 do
+for at = rest, #ARGV, 8 do
   local fine, answer = pcall(submit, unpack(ARGV, at, at + 7))
   answers[#answers + 1] = fine and answer or { 'E', message(answer) }
 end

@@ -55,8 +55,8 @@ macro_rules! reading {
 macro_rules! settling {
     ($flags:ident: $($file:literal),*) => {
         $flags!(
-            "part/frame", "part/open", "part/entry", "part/parked", "part/standing",
-            "part/conclude" $(, $file)*
+            "part/frame", "part/format", "part/ensure", "part/record", "part/registered",
+            "part/open", "part/entry", "part/parked", "part/standing", "part/conclude" $(, $file)*
         )
     };
 }
@@ -89,23 +89,52 @@ impl Script {
     /// Its source, as it is loaded.
     pub(crate) const fn source(self) -> &'static str {
         match self {
-            Self::Submit => growing!("part/frame", "part/open", "submit"),
-            Self::Decide => settling!(draining: "part/decide", "decide"),
+            Self::Submit => growing!(
+                "part/frame",
+                "part/format",
+                "part/ensure",
+                "part/new_entry",
+                "part/ordinary_submits",
+                "part/open",
+                "submit"
+            ),
+            Self::Decide => draining!(
+                "part/frame",
+                "part/format",
+                "part/record",
+                "part/ordinary_successes",
+                "part/ensure",
+                "part/registered",
+                "part/open",
+                "part/entry",
+                "part/parked",
+                "part/standing",
+                "part/conclude",
+                "part/decide",
+                "decide"
+            ),
             Self::Begin => settling!(draining: "begin"),
             Self::Move => settling!(draining: "part/give_back", "move"),
             Self::Reject => settling!(draining: "part/decide", "reject"),
             Self::Touch => settling!(draining: "touch"),
             Self::Acknowledge => settling!(draining: "acknowledge"),
             Self::Renew => settling!(draining: "renew"),
-            Self::Fetch => draining!("part/frame", "fetch"),
-            Self::Reread => draining!("part/frame", "part/open", "part/entry", "reread"),
-            Self::Register => draining!("part/frame", "part/open", "register"),
+            Self::Fetch => draining!("part/frame", "part/format", "fetch"),
+            Self::Reread => draining!(
+                "part/frame",
+                "part/format",
+                "part/ensure",
+                "part/open",
+                "part/entry",
+                "reread"
+            ),
+            Self::Register => draining!("part/frame", "part/format", "part/ensure", "register"),
             Self::Beat => draining!("beat"),
             Self::Deregister => settling!(draining: "part/give_back", "deregister"),
             Self::Remove => settling!(draining: "part/give_back", "remove"),
             Self::Survey => reading!("survey"),
             Self::Sweep => settling!(draining: "part/give_back", "sweep"),
-            Self::Ensure => draining!("part/frame", "part/open", "ensure"),
+            Self::Ensure => draining!("part/frame", "part/ensure", "ensure"),
             Self::Inspect => settling!(reading: "inspect"),
             Self::KeepReplies => draining!("keep_replies"),
             Self::Discover => reading!("discover"),

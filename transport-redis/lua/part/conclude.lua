@@ -20,46 +20,8 @@ local function result_kind(id)
   return text and kind_of(text)
 end
 
--- The text of a record, as core's wire writes it. `outcome.result` is JSON already.
-local function record_text(id, outcome, attempts)
-  local success = outcome.kind == 'success'
-  return '{"callId":' .. cjson.encode(id)
-    .. ',"result":' .. (success and outcome.result or 'null')
-    .. ',"error":' .. (success and 'null' or cjson.encode(outcome.message))
-    .. ',"timestamp":' .. now_ms
-    .. ',"status":"' .. (success and 'success' or 'error')
-    .. '","outcome":"' .. outcome.kind
-    .. '","attempts":' .. int(attempts)
-    .. (outcome.failure and ',"failure":"' .. outcome.failure .. '"' or '') .. '}'
-end
-
 local EXPIRED = { kind = 'expired', message = 'the deadline passed' }
 local CANCELLED = { kind = 'cancelled', message = 'the call was cancelled' }
-
-local replies, callers = {}, {}
-local function reply(caller, text)
-  local texts = replies[caller]
-  if not texts then
-    texts = {}
-    replies[caller] = texts
-    callers[#callers + 1] = caller
-  end
-  texts[#texts + 1] = 'record'
-  texts[#texts + 1] = text
-end
-
--- One entry to each caller's reply stream where it exists: a hint, so that a stream of another type
--- fails nobody.
-local function send_replies()
-  for _, caller in ipairs(callers) do
-    local texts = replies[caller]
-    for at = 1, #texts, 1000 do
-      redis.pcall('XADD', REPLIES .. caller, 'NOMKSTREAM', '*',
-        unpack(texts, at, math.min(at + 999, #texts)))
-    end
-  end
-  replies, callers = {}, {}
-end
 
 -- Adds a dead letter: the call's fields as they stood, then why it is here.
 local function bury(fields, outcome, attempts, original)

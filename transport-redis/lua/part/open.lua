@@ -23,21 +23,3 @@ local function put_open(id, open)
   call('HSET', OPEN, id, int(open.deadline) .. ' ' .. int(open.attempt) .. ' ' .. (open.entry or '-')
     .. ' 0 ' .. (open.begun or '-') .. ' ' .. (open.reply or ''))
 end
-
-local ensured = false
--- Creates stream and group (at `0`) where they are missing; answers whether anything was.
-local function ensure()
-  if ensured then
-    return false
-  end
-  ensured = true
-  if call('EXISTS', CALLS) == 1 then
-    for _, group in ipairs(call('XINFO', 'GROUPS', CALLS)) do
-      if group[2] == GROUP then
-        return false
-      end
-    end
-  end
-  call('XGROUP', 'CREATE', CALLS, GROUP, '0', 'MKSTREAM')
-  return true
-end
