@@ -5,7 +5,9 @@
 -- Validates before its first write: that the call is decided.
 local id = ARGV[6]
 if call('EXISTS', RESULT .. id) == 1 then
-  return { 'C', clear(id, nil) and 1 or 0 }
+  local cleared = clear(id, nil)
+  forget_unserved()
+  return { 'C', cleared and 1 or 0 }
 end
 if locate(id, nil) then
   return { 'S' }

@@ -8,6 +8,7 @@ most = tonumber(most)
 local kind = result_kind(id)
 if kind then
   clear(id, entry)
+  forget_unserved()
   return { 'D', kind }
 end
 local standing = locate(id, entry)
@@ -17,6 +18,7 @@ end
 if standing.deadline <= now then
   conclude(id, standing, entry, EXPIRED, attempts_begun(id, standing))
   send_replies()
+  forget_unserved()
   return { 'D', 'expired' }
 end
 if not proves(id, standing, entry, consumer, epoch) then
@@ -51,6 +53,7 @@ if exhausted then
   }
   conclude(id, standing, entry, lost, exhausted)
   send_replies()
+  forget_unserved()
   return { 'D', 'dead_lettered' }
 end
 return { 'B', int(attempt), positive(standing.deadline - now) }

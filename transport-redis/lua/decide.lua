@@ -10,4 +10,5 @@ for at = rest, #ARGV, 9 do
   answers[#answers + 1] = fine and answer or { 'E', message(answer) }
 end
 send_replies()
+forget_unserved()
 return answers

@@ -8,6 +8,7 @@ local id, entry, consumer, epoch, to, time, nonce = unpack(ARGV, 6, 12)
 local kind = result_kind(id)
 if kind then
   clear(id, entry)
+  forget_unserved()
   return { 'O', kind }
 end
 local standing = locate(id, entry)
@@ -17,6 +18,7 @@ end
 if standing.open and standing.deadline <= now then
   conclude(id, standing, entry, EXPIRED, attempts_begun(id, standing))
   send_replies()
+  forget_unserved()
   return { 'O', 'expired' }
 end
 if not proves(id, standing, entry, consumer, epoch) then

@@ -228,6 +228,8 @@ end
 promote()
 rob_stateless()
 send_replies()
+closed_any = true
+forget_unserved()
 local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 return {
   promoted, expired, dead, closed, robbed, names_removed, more,

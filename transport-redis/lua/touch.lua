@@ -7,6 +7,7 @@ local id, nonce, lease = unpack(ARGV, 6, 8)
 local kind = result_kind(id)
 if kind then
   clear(id, nil)
+  forget_unserved()
   return { 'O', kind }
 end
 local standing = locate(id, nil)
@@ -16,6 +17,7 @@ end
 if standing.open and standing.deadline <= now then
   conclude(id, standing, nil, EXPIRED, attempts_begun(id, standing))
   send_replies()
+  forget_unserved()
   return { 'O', 'expired' }
 end
 local parked = standing.parked or (not standing.open.entry and get_parked(id))

@@ -80,6 +80,7 @@ impl Work<'_> {
         attempts: u32,
     ) {
         debug_assert!(self.results.kind(self.now, call).is_none(), "{call} is decided twice");
+        self.closed_any = true;
         let mut body = self.take(call, standing);
         // An older caller's duplicate of a call of ours goes with it.
         body = body.or_else(|| at_hand.and_then(|id| self.take_entry(call, id)));
@@ -144,6 +145,7 @@ impl Work<'_> {
 
     /// Clears what a decided call left behind; answers whether anything was there.
     pub(super) fn clear(&mut self, call: &CallId, at_hand: Option<EntryId>) -> bool {
+        self.closed_any = true;
         let mut cleared = self.function.unpark(call).is_some();
         if let Some(open) = self.function.remove_open(call) {
             cleared = true;

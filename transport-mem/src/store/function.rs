@@ -282,6 +282,22 @@ impl Function {
 
 /// Time to live.
 impl Function {
+    /// Removes the stream of a function that was never registered once it holds nothing, and nobody
+    /// reads it by a name in its group: no other step would ever remove it. The next call creates it
+    /// again, and whoever serves by then is given that call, as a group begins at `0`.
+    pub(super) fn forget_unserved(&mut self) {
+        let nobody_reads = |stream: &Stream| {
+            stream.len() == 0 && stream.group().is_none_or(|group| group.names().is_empty())
+        };
+        if self.epoch == 0
+            && self.open.is_empty()
+            && self.parked.is_empty()
+            && self.stream.as_ref().is_some_and(nobody_reads)
+        {
+            self.stream = None;
+        }
+    }
+
     /// When the next of its keys expires.
     pub(super) fn next_expiry(&self) -> Option<StoreTime> {
         [

@@ -157,6 +157,7 @@ impl State {
                 run_id: &run_id,
                 config,
                 ready,
+                closed_any: false,
             })
         });
         self.results = results;
@@ -252,8 +253,17 @@ impl State {
 }
 
 impl Work<'_> {
-    /// The operations on one function that change something.
+    /// One operation on one function; a step that closes a call may be the last of a function's.
     fn perform(&mut self, op: &Op, used: Use) -> OpResult {
+        let result = self.act(op, used);
+        if self.closed_any {
+            self.function.forget_unserved();
+        }
+        result
+    }
+
+    /// The operations on one function that change something.
+    fn act(&mut self, op: &Op, used: Use) -> OpResult {
         Ok(match op {
             Op::Submit(submission) => return self.submit(submission, used),
             Op::Begin { call, lease, attempts_max, .. } => {

@@ -20,6 +20,7 @@ impl Work<'_> {
         limit: u32,
     ) -> Swept {
         let mut swept = Swept::default();
+        self.closed_any = true;
         self.close_acknowledged(limit, &mut swept);
         self.expire(limit, &mut swept);
         self.promote(attempts_max, limit, &mut swept);

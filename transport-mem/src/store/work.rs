@@ -24,6 +24,8 @@ pub(super) struct Work<'a> {
     pub(super) config: &'a StoreConfig,
     /// What blocked sessions are to be looked at afterwards.
     pub(super) ready: &'a mut Vec<Ready>,
+    /// Whether this step closed anything.
+    pub(super) closed_any: bool,
 }
 
 /// How a delivered call goes back to the stream.

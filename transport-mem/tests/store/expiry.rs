@@ -43,7 +43,7 @@ fn what_has_expired_takes_no_room() {
     world.check(&complete("c1"), "done");
     assert!(world.store.used().bytes > 0);
     world.pass(seconds(600));
-    world.check(&Op::Ensure { function: function() }, "ensured, created: false");
+    world.check(&Op::Ensure { function: function() }, "ensured, created: true");
     assert_eq!(world.store.used().bytes, 0);
 }
 

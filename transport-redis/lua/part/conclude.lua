@@ -38,8 +38,12 @@ local function bury(fields, outcome, attempts, original)
   call('XADD', LETTERS, 'MAXLEN', ARGV[5], '*', unpack(out))
 end
 
+-- Whether this step closed anything.
+local closed_any = false
+
 -- Writes the outcome of an undecided call and removes the call from where it stands.
 local function conclude(id, standing, at_hand, outcome, attempts)
+  closed_any = true
   local buried = outcome.kind == 'dead_lettered'
   local open = standing.open
   local entry = standing.entry or (open and open.entry) or nil
@@ -84,6 +88,7 @@ end
 
 -- Clears what a decided call left behind; answers whether anything was there.
 local function clear(id, at_hand)
+  closed_any = true
   local cleared = unpark(id)
   local open = get_open(id)
   if open then
@@ -100,4 +105,21 @@ local function clear(id, at_hand)
     end
   end
   return cleared
+end
+
+-- Removes the stream of a function that was never registered once it holds nothing, and nobody reads it
+-- by a name in its group: no other step would ever remove it. The next call creates it again, and whoever
+-- serves by then is given that call, as a group begins at `0`. Called at the end of a script that may have
+-- closed a call.
+local function forget_unserved()
+  if not closed_any or call('EXISTS', KEYS[6], KEYS[7], KEYS[8], OPEN, PARKED) > 0
+    or call('EXISTS', CALLS) == 0 or call('XLEN', CALLS) > 0 then
+    return
+  end
+  for _, group in ipairs(call('XINFO', 'GROUPS', CALLS)) do
+    if group[2] ~= GROUP or group[4] > 0 then
+      return
+    end
+  end
+  call('DEL', CALLS)
 end

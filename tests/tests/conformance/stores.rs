@@ -1,0 +1,62 @@
+//! The stores that the suite runs over.
+
+use steadfast_core::transport::Transport;
+use steadfast_tests::{RedisServer, leaks};
+use steadfast_transport_mem::MemTransport;
+use steadfast_transport_redis::RedisTransport;
+
+/// A store of a test's own. It ends with this value.
+pub(crate) trait Store: Sized {
+    type Transport: Transport + Clone;
+
+    /// Starts an empty one.
+    fn start() -> Self;
+
+    /// A transport to it.
+    fn transport(&self) -> Self::Transport;
+
+    /// What it holds that P7 forbids once nobody uses it any more.
+    fn leaks(&self) -> Vec<String>;
+}
+
+/// The reference store.
+pub(crate) struct Mem(MemTransport);
+
+impl Store for Mem {
+    type Transport = MemTransport;
+
+    fn start() -> Self {
+        Self(MemTransport::new())
+    }
+
+    fn transport(&self) -> MemTransport {
+        self.0.clone()
+    }
+
+    fn leaks(&self) -> Vec<String> {
+        self.0.with_store(|store, now| {
+            let leftovers = store.leftovers(now).into_iter().map(|it| it.to_string());
+            leftovers.chain(store.audit()).collect()
+        })
+    }
+}
+
+/// A Redis server.
+pub(crate) struct Redis(RedisServer);
+
+impl Store for Redis {
+    type Transport = RedisTransport;
+
+    fn start() -> Self {
+        Self(RedisServer::start())
+    }
+
+    fn transport(&self) -> RedisTransport {
+        let builder = RedisTransport::builder(&self.0.url()).expect("it is a URL");
+        builder.build().expect("plain TCP needs nothing more")
+    }
+
+    fn leaks(&self) -> Vec<String> {
+        leaks(&mut self.0.raw())
+    }
+}
