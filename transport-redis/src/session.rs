@@ -1,6 +1,7 @@
 //! One connection: opened, introduced, and known by the server's client id.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
@@ -30,13 +31,20 @@ pub(crate) struct Session {
     pub(crate) link: Link,
     pub(crate) connection: MultiplexedConnection,
     pub(crate) reading: Arc<Reading>,
+    is_closed: AtomicBool,
     driver: Driver,
 }
 
 impl Session {
     /// Ends the connection, whoever still has a handle to it.
     pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
         self.driver.0.abort();
+    }
+
+    /// Nobody closed it; the server may have, for all that is known.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_closed.load(Ordering::Relaxed)
     }
 
     /// A new handle to the connection: requests of several handles share it.
@@ -85,6 +93,7 @@ pub(crate) async fn open(
         run_id: connected.run_id.clone(),
         link,
         connection,
+        is_closed: AtomicBool::new(false),
         reading: Arc::new(Reading { busy: watch::Sender::new(false), stop: Notify::new() }),
         driver,
     };

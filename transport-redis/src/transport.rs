@@ -1,5 +1,6 @@
 //! The transport: sessions, batches, watches.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,17 +89,24 @@ impl RedisTransport {
     /// A connection for commands to the same server life.
     fn commands(&self, beside: &Session) -> Option<Arc<Session>> {
         let sessions = lock(&self.0.sessions);
-        let mut fit =
-            sessions.values().filter(|it| it.link == Link::Command && it.run_id == beside.run_id);
+        let mut fit = sessions
+            .values()
+            .filter(|it| it.link == Link::Command && it.run_id == beside.run_id && it.is_open());
         fit.next().cloned()
     }
 
-    /// Closes this very session, even where another one bears its number by now.
-    fn end(&self, session: &Arc<Session>) {
-        session.close();
-        let mut sessions = lock(&self.0.sessions);
-        if sessions.get(&session.id).is_some_and(|it| Arc::ptr_eq(it, session)) {
-            sessions.remove(&session.id);
+    /// Opens a connection whose number no session has that was not closed yet. A server that was
+    /// restarted counts from the start again: a late close of an old session must not hit a new one.
+    async fn open(&self, link: Link) -> Result<Connected, TransportError> {
+        let config = &self.0.config;
+        loop {
+            let (session, connected) =
+                session::open(config, self.0.connector.as_ref(), link).await?;
+            let mut sessions = lock(&self.0.sessions);
+            if let Entry::Vacant(place) = sessions.entry(session.id) {
+                place.insert(Arc::new(session));
+                return Ok(connected);
+            }
         }
     }
 
@@ -109,7 +117,7 @@ impl RedisTransport {
         while *busy.borrow_and_update() {
             session.reading.stop.notify_waiters();
             let Some(commands) = self.commands(&session) else {
-                self.end(&session);
+                session.close();
                 return;
             };
             let mut pipe = Pipeline::new();
@@ -120,7 +128,7 @@ impl RedisTransport {
                 answers.iter().any(|answer| matches!(answer, Value::ServerError(_)))
             };
             if !asked.is_ok_and(|it| it.is_ok_and(|answers| !refused(&answers))) {
-                self.end(&session);
+                session.close();
                 return;
             }
             // It may not have blocked yet, or its answer may be on its way.
@@ -224,7 +232,7 @@ impl Drop for Unwatch {
         let transport = self.transport.clone();
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(async move { transport.unblock(session).await })),
-            Err(_) => transport.end(&session),
+            Err(_) => session.close(),
         }
     }
 }
@@ -233,16 +241,14 @@ impl Drop for Unwatch {
 impl Transport for RedisTransport {
     async fn connect(&self, link: Link) -> Result<Connected, TransportError> {
         let config = &self.0.config;
-        let opened =
-            timeout(config.connect_timeout, session::open(config, self.0.connector.as_ref(), link));
-        let (session, connected) = opened.await.unwrap_or_else(|_elapsed| {
+        let opened = timeout(config.connect_timeout, self.open(link));
+        let connected = opened.await.unwrap_or_else(|_elapsed| {
             Err(TransportError::not_applied(
                 ErrorKind::Timeout,
                 format!("connect {link} to {}: no answer in time", config.describe()),
             ))
         })?;
         tracing::debug!(session = %connected.session, %link, "connected");
-        lock(&self.0.sessions).insert(session.id, Arc::new(session));
         Ok(connected)
     }
 
@@ -309,7 +315,7 @@ impl Transport for RedisTransport {
             Ok(Ok(answer)) => answer,
             Ok(Err(_elapsed)) => {
                 // The server may serve it still; nobody would read the answer as this one's.
-                self.end(&session);
+                session.close();
                 Err(TransportError::unknown(
                     ErrorKind::Timeout,
                     format!("{attempted}: no answer within its block time and a margin"),

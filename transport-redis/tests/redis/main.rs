@@ -11,6 +11,7 @@ mod fencing;
 mod full_store_drains;
 mod names_with_colons_and_spaces;
 mod noscript_recovers;
+mod numbers_are_not_reused;
 mod older_peers;
 mod retry_and_park;
 mod secrets_never_shown;

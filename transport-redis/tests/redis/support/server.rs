@@ -32,12 +32,25 @@ impl Server {
         panic!("redis-server did not answer on ten ports in turn");
     }
 
+    /// Ends it, and starts an empty one where it was.
+    pub(crate) fn restart(self) -> Self {
+        let port = self.port;
+        drop(self);
+        let mut server = Self::spawn_on(port, &[]);
+        assert!(server.answers(), "its port is taken");
+        server
+    }
+
     fn spawn(arguments: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder can be made");
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("there is a free port")
             .port();
+        Self::spawn_on(port, arguments)
+    }
+
+    fn spawn_on(port: u16, arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
         let child = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--port", &port.to_string(), "--unixsocket", "socket", "--dir"])
