@@ -99,27 +99,28 @@ impl Reconciler {
         function: &FunctionSurvey,
         ours: impl Fn(&ConsumerId) -> bool,
     ) {
-        let mut before = BTreeMap::new();
-        self.observed.retain(|consumer, observation| {
-            let stays = observation.function != function.function;
-            if !stays {
-                before.insert(consumer.clone(), observation.clone());
-            }
-            stays
-        });
+        let stands = |consumer: &ConsumerId| {
+            function.consumers.iter().any(|record| record.consumer == *consumer)
+        };
+        self.observed
+            .retain(|consumer, seen| seen.function != function.function || stands(consumer));
         for record in function.consumers.iter().filter(|record| !ours(&record.consumer)) {
-            let seen = before.remove(&record.consumer).filter(|it| it.record.is_unchanged(record));
-            let mut observation = seen.unwrap_or_else(|| Observation {
-                function: function.function.clone(),
-                record: record.clone(),
-                unchanged_since: desk.now,
-                sessionless_since: None,
-                renews: false,
-                removing: false,
-            });
             let name = function.names.iter().find(|name| name.consumer == record.consumer);
-            observation.renews = name.is_some_and(|name| name.idle < desk.config.session_grace);
-            self.observed.insert(record.consumer.clone(), observation);
+            let renews = name.is_some_and(|name| name.idle < desk.config.session_grace);
+            match self.observed.get_mut(&record.consumer) {
+                Some(seen) if seen.record.is_unchanged(record) => seen.renews = renews,
+                _ => {
+                    let seen = Observation {
+                        function: function.function.clone(),
+                        record: record.clone(),
+                        unchanged_since: desk.now,
+                        sessionless_since: None,
+                        renews,
+                        removing: false,
+                    };
+                    self.observed.insert(record.consumer.clone(), seen);
+                }
+            }
         }
     }
 
