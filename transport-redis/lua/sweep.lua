@@ -161,7 +161,12 @@ local function promote()
     elseif call('EXISTS', RESULT .. id) == 1 then
       clear(id, nil)
       closed = closed + 1
-    elseif not parked.ours and standing.deadline <= now then
+    elseif standing.deadline <= now then
+      -- Overdue and not noted above, or beyond the limit: it neither goes on nor fails.
+      if expired == limit then
+        more = 1
+        return
+      end
       close_overdue(id, standing, nil)
       expired = expired + 1
     elseif parked.nonce and parked.body.attempt >= attempts_max then

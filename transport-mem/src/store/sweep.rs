@@ -107,8 +107,8 @@ impl Work<'_> {
         }
     }
 
-    /// What is due: a not-before that has passed goes to the stream; a deferral whose lease ended has
-    /// failed, and goes there as the next attempt or becomes a dead letter.
+    /// What is due and not overdue: a not-before that has passed goes to the stream; a deferral whose lease
+    /// ended has failed, and goes there as the next attempt or becomes a dead letter.
     fn promote(&mut self, attempts_max: u32, limit: u32, swept: &mut Swept) {
         while let Some((due, call)) = self.function.due().first().cloned()
             && due <= self.now
@@ -127,7 +127,12 @@ impl Work<'_> {
                 swept.closed += 1;
                 continue;
             }
-            if !parked.ours && parked.body.deadline <= self.now {
+            // Overdue beyond the limit above: it neither goes on nor fails, it waits to be expired.
+            if self.deadline(&call, standing).is_some_and(|deadline| deadline <= self.now) {
+                if swept.expired == limit {
+                    swept.more = true;
+                    return;
+                }
                 self.close_overdue(&call, standing);
                 swept.expired += 1;
                 continue;

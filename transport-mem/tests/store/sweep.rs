@@ -52,6 +52,24 @@ fn a_sweep_stops_at_its_limit_and_says_so() {
 }
 
 #[test]
+fn what_is_overdue_beyond_the_limit_neither_goes_on_nor_fails() {
+    let mut world = World::new();
+    for (id, deadline) in [("c1", 10), ("c2", 20)] {
+        let parked =
+            Submission { deadline: seconds(deadline), delay: seconds(5), ..submission(id) };
+        world.check(&Op::Submit(parked), "accepted");
+    }
+    world.pass(seconds(20));
+    for id in ["c1", "c2"] {
+        let Reply::Swept(swept) = world.ask(&sweep_op(1)) else {
+            panic!("not swept");
+        };
+        assert_eq!((swept.expired, swept.promoted), (1, 0));
+        assert_eq!(world.state(id), format!("decided: {id} expired after 0"));
+    }
+}
+
+#[test]
 fn a_consumer_without_state_is_robbed_once_it_is_idle() {
     let mut world = World::new();
     world.submit("c1");
