@@ -62,7 +62,7 @@ macro_rules! settling {
 }
 
 impl Script {
-    const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Submit,
         Self::Decide,
         Self::Begin,
@@ -142,7 +142,7 @@ impl Script {
         }
     }
 
-    fn hash(self) -> &'static str {
+    pub(crate) fn hash(self) -> &'static str {
         static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
             let hash = |script: Script| redis::Script::new(script.source()).get_hash().to_owned();
             Script::ALL.into_iter().map(hash).collect()
