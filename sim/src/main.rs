@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use steadfast_sim::explore::Options;
+use steadfast_sim::network_world::{self, NetworkScenario};
 use steadfast_sim::scenario::{self, Scenario};
 use steadfast_sim::shrink::RUNS_MAX;
 
@@ -32,6 +33,8 @@ enum Verb {
     Museum(MuseumArgs),
     /// Searches every interleaving within a small budget.
     Explore(ExploreArgs),
+    /// Runs hosts over a simulated network: the tokio host and the Redis adapter's bytes.
+    Turmoil(TurmoilArgs),
     /// Lists the scenarios and the budgets.
     List,
 }
@@ -127,6 +130,32 @@ struct ExploreArgs {
     budget: Box<Options>,
 }
 
+/// What `turmoil` takes.
+#[derive(Debug, Args)]
+struct TurmoilArgs {
+    /// First and one past the last seed of each scenario.
+    #[arg(long, default_value = "0..10", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Which scenario; without it, all of them.
+    #[arg(long, value_parser = networked)]
+    scenario: Option<Box<NetworkScenario>>,
+    /// Runs this seed alone, and prints each event as a line.
+    #[arg(long, conflicts_with = "seeds", requires = "scenario")]
+    seed: Option<u64>,
+    /// Runs each seed in another process too, and compares the hashes of all events.
+    #[arg(long, conflicts_with = "seed")]
+    determinism: bool,
+    /// Only prints each seed's hash, for the other process.
+    #[arg(long, hide = true)]
+    hashes: bool,
+}
+
+fn networked(text: &str) -> Result<Box<NetworkScenario>, String> {
+    let names: Vec<&str> = network_world::all().iter().map(|scenario| scenario.name).collect();
+    let unknown = format!("no such scenario; there are: {}", names.join(", "));
+    network_world::named(text).map(Box::new).ok_or(unknown)
+}
+
 fn budget(text: &str) -> Result<Box<Options>, String> {
     let names: Vec<&str> = Options::all().iter().map(|options| options.name).collect();
     let unknown = format!("no such budget; there are: {}", names.join(", "));
@@ -158,6 +187,7 @@ fn main() -> ExitCode {
         Verb::Determinism(arguments) => commands::determinism::run(&arguments, &mut out),
         Verb::Museum(arguments) => commands::museum(&arguments, &mut out),
         Verb::Explore(arguments) => commands::explore(&arguments, &mut out),
+        Verb::Turmoil(arguments) => commands::turmoil::run(&arguments, &mut out),
         Verb::List => commands::list(&mut out),
     };
     match outcome {

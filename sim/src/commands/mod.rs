@@ -3,6 +3,7 @@
 pub(crate) mod determinism;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod turmoil;
 
 use std::io::{self, Write};
 use std::panic;

@@ -1,0 +1,118 @@
+//! `turmoil`: seeds of the network world, judged; one seed as lines; both processes' hashes.
+
+use std::io::{self, Write};
+use std::process::Command;
+use std::time::Instant;
+
+use steadfast_sim::network_world::{self, NetworkScenario, Run};
+
+use crate::TurmoilArgs;
+
+pub(crate) fn run(arguments: &TurmoilArgs, out: &mut impl Write) -> io::Result<bool> {
+    let scenarios = match &arguments.scenario {
+        Some(scenario) => vec![scenario.as_ref().clone()],
+        None => network_world::all(),
+    };
+    if let (Some(seed), [scenario]) = (arguments.seed, &scenarios[..]) {
+        return replay(scenario, seed, out);
+    }
+    let mut holds = true;
+    for scenario in &scenarios {
+        holds &= if arguments.hashes {
+            hashes(arguments, scenario, out)?
+        } else if arguments.determinism {
+            compare(arguments, scenario, out)?
+        } else {
+            judge(arguments, scenario, out)?
+        };
+    }
+    Ok(holds)
+}
+
+fn replay(scenario: &NetworkScenario, seed: u64, out: &mut impl Write) -> io::Result<bool> {
+    let run = network_world::run(scenario.clone(), seed, true);
+    for line in &run.lines {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "{} events, hash {:016x}", run.events, run.digest)?;
+    for trouble in &run.troubles {
+        writeln!(out, "trouble from {}: {trouble}", trouble.from)?;
+    }
+    tell(&run, out)
+}
+
+fn tell(run: &Run, out: &mut impl Write) -> io::Result<bool> {
+    for violation in &run.violations {
+        writeln!(out, "  {violation}")?;
+    }
+    Ok(run.violations.is_empty())
+}
+
+fn judge(
+    arguments: &TurmoilArgs,
+    scenario: &NetworkScenario,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    let began = Instant::now();
+    let (mut failed, mut events, mut calls, mut troubles, mut simulated) = (0, 0, 0, 0, 0.0);
+    for seed in arguments.seeds.clone() {
+        let run = network_world::run(scenario.clone(), seed, false);
+        events += run.events;
+        calls += run.calls;
+        troubles += run.troubles.len();
+        simulated += run.ended_at.as_micros() as f64 / 1e6;
+        if !run.violations.is_empty() {
+            failed += 1;
+            writeln!(out, "seed {seed} breaks a promise:")?;
+            tell(&run, out)?;
+            let name = scenario.name;
+            writeln!(out, "  replay: cargo xtask sim turmoil --scenario {name} --seed {seed}")?;
+        }
+    }
+    let (seeds, took) = (arguments.seeds.clone().count(), began.elapsed().as_secs_f64());
+    writeln!(
+        out,
+        "{}: {seeds} seeds, {failed} broken; {calls} calls, {troubles} troubles, {events} events; \
+         {simulated:.0} s simulated in {took:.1} s ({:.2} seeds/s, {:.0} times real time)",
+        scenario.name,
+        seeds as f64 / took,
+        simulated / took,
+    )?;
+    Ok(failed == 0)
+}
+
+fn hashes(
+    arguments: &TurmoilArgs,
+    scenario: &NetworkScenario,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    for seed in arguments.seeds.clone() {
+        let run = network_world::run(scenario.clone(), seed, false);
+        writeln!(out, "{seed} {:016x} {}", run.digest, run.events)?;
+    }
+    Ok(true)
+}
+
+/// Runs the seeds here and in another process.
+fn compare(
+    arguments: &TurmoilArgs,
+    scenario: &NetworkScenario,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    let range = format!("{}..{}", arguments.seeds.start, arguments.seeds.end);
+    let other = Command::new(std::env::current_exe()?)
+        .args(["turmoil", "--hashes", "--scenario", scenario.name, "--seeds", &range])
+        .output()?;
+    let theirs = String::from_utf8_lossy(&other.stdout).into_owned();
+    let mut mine = Vec::new();
+    hashes(arguments, scenario, &mut mine)?;
+    let mine = String::from_utf8_lossy(&mine).into_owned();
+    let differing = mine.lines().zip(theirs.lines()).find(|(mine, theirs)| mine != theirs);
+    if let Some((mine, theirs)) = differing {
+        writeln!(out, "{}: here {mine}, in another process {theirs}", scenario.name)?;
+        return Ok(false);
+    }
+    let is_whole = mine.lines().count() == theirs.lines().count();
+    writeln!(out, "{}: seeds {range} alike in two processes: {is_whole}", scenario.name)?;
+    Ok(is_whole)
+}

@@ -1,0 +1,161 @@
+//! Troubles as turmoil makes them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use turmoil::Sim;
+
+use super::connector::STORE;
+use super::process::{Order, Yard};
+use super::script::{Trouble, TroubleKind};
+use super::store::Death;
+use crate::faults::SlotId;
+use crate::history::Fact;
+use crate::moment::Moment;
+
+/// A connection that a partition cut is found dead, and another one opened, within this.
+const AFTER_CUT: Duration = Duration::from_secs(12);
+/// What a closed connection, a restart or a long wait takes to be over.
+const AFTER_CLOSE: Duration = Duration::from_secs(5);
+/// The longest that a message takes on an uneven link.
+const JITTER: Duration = Duration::from_millis(400);
+
+/// One thing to do at a moment.
+#[derive(Clone, Debug)]
+enum Act {
+    Begin(Trouble),
+    End(Trouble),
+    Save(SlotId, usize),
+}
+
+/// The troubles of a world, in order of time.
+#[derive(Debug)]
+pub(super) struct Troubles {
+    acts: VecDeque<(Moment, Act)>,
+    latency: Duration,
+    store: Death,
+}
+
+impl Troubles {
+    pub(super) fn new(troubles: &[Trouble], latency: Duration, store: Death) -> Self {
+        let mut acts = Vec::new();
+        for trouble in troubles {
+            acts.push((trouble.from, Act::Begin(trouble.clone())));
+            if trouble.kind == TroubleKind::Save {
+                let (function, times) = trouble.saves;
+                for time in 0..times {
+                    let at = trouble.from + Duration::from_millis(100) * time;
+                    acts.push((at, Act::Save(trouble.slot, function)));
+                }
+            } else {
+                acts.push((trouble.until, Act::End(trouble.clone())));
+            }
+        }
+        // Stable: what was drawn first comes first.
+        acts.sort_by_key(|(at, _)| *at);
+        Self { acts: acts.into(), latency, store }
+    }
+
+    /// When the last of them is over.
+    pub(super) fn end(&self) -> Moment {
+        self.acts.back().map_or(Moment::ZERO, |(at, _)| *at)
+    }
+
+    /// Does what is due.
+    pub(super) fn play(&mut self, now: Moment, sim: &mut Sim<'_>, yard: &Yard) {
+        while self.acts.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, act)) = self.acts.pop_front() else { return };
+            match act {
+                Act::Begin(trouble) => self.begin(&trouble, sim, yard),
+                Act::End(trouble) => self.finish(&trouble, sim, yard),
+                Act::Save(slot, function) => yard.order(slot, Order::Save(function)),
+            }
+        }
+    }
+
+    fn begin(&self, trouble: &Trouble, sim: &mut Sim<'_>, yard: &Yard) {
+        let node = Yard::name(trouble.slot);
+        yard.recorder.event(&trouble.kind.to_string(), || format!("{node}: {trouble}"));
+        let host = yard.alive(trouble.slot);
+        let disturbed = |host, after| {
+            let (kind, until) = (trouble.kind.fault(), trouble.until + after);
+            yard.recorder.fact(Fact::Disturbed { host, kind, until });
+        };
+        match trouble.kind {
+            TroubleKind::WorkerCrash | TroubleKind::CallerCrash => {
+                disturbed(host, AFTER_CLOSE);
+                kill(trouble.slot, sim, yard, true);
+            }
+            TroubleKind::MachineLost => {
+                disturbed(host, AFTER_CLOSE);
+                sim.partition(node, STORE);
+                kill(trouble.slot, sim, yard, false);
+            }
+            TroubleKind::StoreRestart => {
+                disturbed(None, AFTER_CLOSE);
+                self.store.notify_one();
+                step(sim);
+                sim.crash(STORE);
+            }
+            TroubleKind::ToStoreLost => {
+                disturbed(host, AFTER_CUT);
+                sim.partition_oneway(node, STORE);
+            }
+            TroubleKind::FromStoreLost => {
+                disturbed(host, AFTER_CUT);
+                sim.partition_oneway(STORE, node);
+            }
+            TroubleKind::AllLost => {
+                disturbed(host, AFTER_CUT);
+                sim.partition(node, STORE);
+            }
+            TroubleKind::Hold => {
+                disturbed(host, AFTER_CUT);
+                sim.hold(node, STORE);
+            }
+            TroubleKind::Jitter => {
+                disturbed(host, AFTER_CLOSE);
+                sim.set_link_max_message_latency(node, STORE, JITTER);
+            }
+            TroubleKind::Save => {}
+        }
+    }
+
+    fn finish(&self, trouble: &Trouble, sim: &mut Sim<'_>, yard: &Yard) {
+        let node = Yard::name(trouble.slot);
+        yard.recorder.event(&trouble.kind.to_string(), || format!("{node}: {trouble} is over"));
+        match trouble.kind {
+            TroubleKind::WorkerCrash | TroubleKind::CallerCrash => sim.bounce(node),
+            TroubleKind::MachineLost => {
+                sim.repair(node.as_str(), STORE);
+                sim.bounce(node);
+            }
+            TroubleKind::StoreRestart => sim.bounce(STORE),
+            TroubleKind::ToStoreLost => sim.repair_oneway(node, STORE),
+            TroubleKind::FromStoreLost => sim.repair_oneway(STORE, node),
+            TroubleKind::AllLost => sim.repair(node, STORE),
+            TroubleKind::Hold => sim.release(node, STORE),
+            TroubleKind::Jitter => sim.set_link_max_message_latency(node, STORE, self.latency),
+            TroubleKind::Save => {}
+        }
+    }
+}
+
+/// Ends the process in a slot: first its streams, in one step of the network, then all else. What its
+/// destructors do is not told: a killed process has none.
+fn kill(slot: SlotId, sim: &mut Sim<'_>, yard: &Yard, sessions_end: bool) {
+    if let Some(host) = yard.alive(slot) {
+        yard.recorder.fact(Fact::Killed { host, sessions_end });
+        yard.kill(slot);
+        step(sim);
+    }
+    sim.crash(Yard::name(slot));
+}
+
+/// One step of the network. A process that fails by itself could not even start: nothing of such a
+/// world is to be believed.
+pub(super) fn step(sim: &mut Sim<'_>) {
+    if let Err(error) = sim.step() {
+        panic!("a simulated process failed: {error}");
+    }
+}

@@ -1,0 +1,150 @@
+//! A worker's process: it serves every function, with handlers as the policy has them.
+
+use std::sync::Arc;
+
+use steadfast::{Context, Function, HandlerError, Payload, Retry, function};
+use steadfast_core::attempt::{Attempt, AttemptEnd, AttemptId};
+use steadfast_core::name::{CallId, ConsumerId, FunctionId};
+
+use super::caller::await_calls;
+use super::process::{Order, Process, Yard};
+use super::recorder::Recorder;
+use crate::faults::SlotId;
+use crate::history::{Fact, HostId};
+use crate::policy::Act;
+
+/// One life of a worker's process.
+pub(super) async fn live(yard: Yard, slot: SlotId) -> turmoil::Result {
+    let mut process = yard.start(slot).await?;
+    for number in 0..yard.scenario.functions.len() {
+        serve(&yard, &process, number);
+    }
+    while let Some(order) = process.orders.recv().await {
+        match order {
+            Order::Save(number) => serve(&yard, &process, number),
+            Order::Await(calls) => await_calls(&yard, process.id, &process.host, calls),
+            Order::Tell => yard.say(slot, process.pending().await),
+            Order::Shutdown => {
+                shut_down(&yard, &process).await;
+                break;
+            }
+        }
+    }
+    yard.ended(slot);
+    Ok(())
+}
+
+/// Ends a host as its user does.
+pub(super) async fn shut_down(yard: &Yard, process: &Process) {
+    yard.recorder.fact_of(process.id, Fact::ShutdownSent { host: process.id });
+    let drain = yard.scenario.options.drain;
+    if let Err(gone) = process.host.shutdown(drain).await {
+        yard.recorder.event("gone", || format!("{}: {gone}", process.id));
+    }
+}
+
+/// Serves a function: a first time, or a save. Serving takes as long as the store is away.
+fn serve(yard: &Yard, process: &Process, number: usize) {
+    let (id, host) = (process.id, process.host.clone());
+    let function = served(yard, id, &yard.scenario.functions[number]);
+    let (of, options) = (yard.scenario.functions[number].clone(), yard.scenario.options.clone());
+    yard.recorder.fact_of(id, Fact::Served { host: id, function: of, options });
+    drop(tokio::spawn(async move { host.serve(function).await.map(drop) }));
+}
+
+fn served(yard: &Yard, id: HostId, of: &FunctionId) -> Function {
+    let (recorder, entropy) = (yard.recorder.clone(), yard.entropy);
+    let policy = Arc::new(yard.scenario.policy.clone());
+    function(of.name(), of.scope()).options(yard.scenario.options.clone()).handler_json(
+        move |context: Context, _input: Payload| {
+            let (recorder, policy) = (recorder.clone(), policy.clone());
+            async move {
+                let running = Running::begin(recorder, id, &context);
+                let end = match policy.act(entropy, &attempt(&context), false) {
+                    Act::End(after, end) => {
+                        tokio::select! {
+                            biased;
+                            _ = context.cancelled() => None,
+                            () = tokio::time::sleep(after) => Some(end),
+                        }
+                    }
+                    Act::Hang | Act::Defer(..) => None,
+                };
+                match end {
+                    Some(end) => running.end(end),
+                    // Told to end: what it says now is not its verdict.
+                    None => Err(HandlerError::new("told to end")),
+                }
+            }
+        },
+    )
+}
+
+/// What the policy draws from.
+fn attempt(context: &Context) -> Attempt {
+    Attempt {
+        id: AttemptId(0),
+        function: context.function().clone(),
+        consumer: context.consumer().clone(),
+        epoch: context.epoch(),
+        call: context.call_id().clone(),
+        attempt: context.attempt(),
+        input: Payload::null(),
+        remaining: context.remaining(),
+        timeout: context.attempt_remaining(),
+        nonce: "".into(),
+        traceparent: None,
+    }
+}
+
+/// A handler that runs. Dropped before its end, it was interrupted.
+struct Running {
+    recorder: Recorder,
+    host: HostId,
+    consumer: ConsumerId,
+    call: CallId,
+    has_ended: bool,
+}
+
+impl Running {
+    fn begin(recorder: Recorder, host: HostId, context: &Context) -> Self {
+        let (consumer, call) = (context.consumer().clone(), context.call_id().clone());
+        recorder.fact_of(
+            host,
+            Fact::Begun {
+                host,
+                function: context.function().clone(),
+                consumer: consumer.clone(),
+                epoch: context.epoch(),
+                call: call.clone(),
+                attempt: context.attempt(),
+            },
+        );
+        Self { recorder, host, consumer, call, has_ended: false }
+    }
+
+    fn end(mut self, end: AttemptEnd) -> Result<Payload, HandlerError> {
+        self.has_ended = true;
+        let (host, consumer) = (self.host, self.consumer.clone());
+        let ended = Fact::Ended { host, consumer, call: self.call.clone(), end: end.clone() };
+        self.recorder.fact_of(host, ended);
+        match end {
+            AttemptEnd::Success(result) => Ok(result),
+            AttemptEnd::Retry { message, after } => {
+                let retry = after.map_or_else(Retry::soon, Retry::after);
+                Err(retry.because(message).into())
+            }
+            AttemptEnd::Error(message) => Err(HandlerError::new(message)),
+            other => Err(HandlerError::new(format!("{other}"))),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let (host, consumer, call) = (self.host, self.consumer.clone(), self.call.clone());
+            self.recorder.fact_of(host, Fact::Interrupted { host, consumer, call });
+        }
+    }
+}

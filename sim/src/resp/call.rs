@@ -1,0 +1,243 @@
+//! Scripts' calls as operations: keys and arguments as `transport-redis/lua/` documents them.
+
+use std::time::Duration;
+
+use steadfast_core::call::{Failure, FailureKind, Lease, Payload, Token};
+use steadfast_core::definition::Definition;
+use steadfast_core::name::{FunctionId, NodeId, SessionId};
+use steadfast_core::op::{Authority, ConsumerStatus, Destination, Op, Pulse, Submission, Verdict};
+use steadfast_core::time::StoreTime;
+
+use super::names;
+use super::words::{Nonsense, Read, Words};
+
+/// The keys that every script of one function takes first, and its first arguments.
+const FUNCTION_KEYS: usize = 8;
+const FUNCTION_ARGUMENTS: usize = 5;
+
+/// The operations that a script's call asks for, in order. Only `submit` and `decide` carry several.
+pub(crate) fn operations(script: &str, keys: Words<'_>, arguments: Words<'_>) -> Read<Vec<Op>> {
+    let one = |op: Read<Op>| op.map(|op| vec![op]);
+    match script {
+        "beat" => one(beat(keys, arguments)),
+        "survey" => one(survey(keys)),
+        "keep_replies" => one(keep_replies(keys, arguments)),
+        "discover" => one(discover(arguments)),
+        _ => of_function(script, keys, arguments),
+    }
+}
+
+fn of_function(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<Vec<Op>> {
+    let function = names::of_calls(keys.take(FUNCTION_KEYS)?.text()?)?;
+    words.skip(FUNCTION_ARGUMENTS)?;
+    let words = &mut words;
+    let ops = match script {
+        "submit" => {
+            // The prefix of idempotency keys, and the function's name.
+            words.skip(2)?;
+            words.each(|words| submit(&function, words))?
+        }
+        "decide" => words.each(|words| decide(&function, words))?,
+        _ => vec![single(script, function, words)?],
+    };
+    words.end(ops)
+}
+
+fn single(script: &str, function: FunctionId, words: &mut Words<'_>) -> Read<Op> {
+    Ok(match script {
+        "begin" => Op::Begin {
+            function,
+            call: words.parse()?,
+            lease: lease(words)?,
+            attempts_max: words.parse()?,
+        },
+        "move" => {
+            let (call, lease) = (words.parse()?, lease(words)?);
+            let to = destination(words)?;
+            Op::Move { function, call, lease, to }
+        }
+        "reject" => Op::Reject { function, lease: lease(words)?, reason: words.text()?.into() },
+        "touch" => {
+            let token = Token { function, call: words.parse()?, nonce: words.text()?.into() };
+            Op::Touch { token, lease: words.micros()? }
+        }
+        "acknowledge" => Op::Acknowledge { function, call: words.parse()? },
+        "inspect" => Op::Inspect { function, call: words.parse()? },
+        "renew" => Op::Renew {
+            function,
+            consumer: words.parse()?,
+            entries: words.each(|words| Ok((words.parse()?, words.parse()?)))?,
+        },
+        "fetch" => Op::Fetch { function, consumer: words.parse()?, count: words.parse()? },
+        "reread" => {
+            Op::Reread { function, consumer: words.parse()?, entries: words.each(Words::parse)? }
+        }
+        "ensure" => Op::Ensure { function },
+        "requeue" => {
+            let (letter, call) = (words.parse()?, words.parse()?);
+            let deadline = words.micros()?;
+            // The function's name.
+            words.skip(1)?;
+            Op::Requeue { function, letter, call, deadline }
+        }
+        "sweep" => {
+            let (attempts_max, idle, limit) = (words.parse()?, words.millis()?, words.parse()?);
+            // Where to go on and how far to look: the store sees everything at once.
+            words.skip(4)?;
+            Op::Sweep { function, attempts_max, stateless_idle: idle, limit }
+        }
+        "register" => register(function, words)?,
+        "deregister" => Op::Deregister { function, consumer: words.parse()?, epoch: epoch(words)? },
+        "remove" => {
+            let (consumer, epoch) = (words.parse()?, epoch(words)?);
+            let heartbeat = StoreTime::from_micros(words.parse()?);
+            let sessions = sessions(words)?;
+            // The heartbeat again, in ms.
+            words.skip(1)?;
+            Op::Remove { function, consumer, epoch, heartbeat, sessions }
+        }
+        _ => return Err(Nonsense),
+    })
+}
+
+fn submit(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
+    Ok(Op::Submit(Submission {
+        function: function.clone(),
+        call: words.parse()?,
+        input: Payload::parse(words.text()?).map_err(|_| Nonsense)?,
+        deadline: words.micros()?,
+        delay: words.micros()?,
+        idempotency_key: words.optional()?,
+        reply_to: words.optional()?,
+        traceparent: words.optional::<String>()?.map(Into::into),
+        open_max: words.parse()?,
+    }))
+}
+
+fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
+    let call = words.parse()?;
+    let (verdict, entry) = (words.text()?, words.optional()?);
+    let attempts = words.parse()?;
+    let mut proof = words.take(3)?;
+    let (said, message) = (words.text()?, words.text()?);
+    let mut failed = || -> Read<_> {
+        let kind: FailureKind = serde_json::from_value(said.into()).map_err(|_| Nonsense)?;
+        let failure = Failure::new(kind, message);
+        let by = match proof.text()? {
+            "L" => Authority::Lease(Lease {
+                entry: entry.ok_or(Nonsense)?,
+                consumer: proof.parse()?,
+                epoch: epoch(&mut proof)?,
+            }),
+            "T" => Authority::Token(proof.text()?.into()),
+            _ => return Err(Nonsense),
+        };
+        Ok((failure, by))
+    };
+    let verdict = match verdict {
+        "S" => {
+            let result: String = serde_json::from_str(said).map_err(|_| Nonsense)?;
+            let result = Payload::parse(&result).map_err(|_| Nonsense)?;
+            Verdict::Complete { result, entry }
+        }
+        "E" => failed().map(|(failure, by)| Verdict::Fail { failure, by })?,
+        "D" => failed().map(|(failure, by)| Verdict::DeadLetter { failure, by })?,
+        "C" => Verdict::Cancel,
+        "X" => Verdict::Expire,
+        _ => return Err(Nonsense),
+    };
+    Ok(Op::Decide { function: function.clone(), call, verdict, attempts })
+}
+
+fn destination(words: &mut Words<'_>) -> Read<Destination> {
+    let (word, time, nonce) = (words.text()?, words.micros()?, words.text()?);
+    match word {
+        "release" => Ok(Destination::Release),
+        "retry" => Ok(Destination::Retry { delay: time }),
+        "defer" => Ok(Destination::Defer { nonce: nonce.into(), lease: time }),
+        _ => Err(Nonsense),
+    }
+}
+
+fn register(function: FunctionId, words: &mut Words<'_>) -> Read<Op> {
+    let (consumer, node) = (words.parse()?, words.parse()?);
+    // The server's run id, which the store knows.
+    words.skip(1)?;
+    let sessions = sessions(words)?;
+    // The process id, and the function's name and scope.
+    words.skip(3)?;
+    let mut definition = Definition::new(function);
+    words.text()?.clone_into(&mut definition.code);
+    definition.parameters = serde_json::from_str(words.text()?).map_err(|_| Nonsense)?;
+    words.text()?.clone_into(&mut definition.workflow_id);
+    words.text()?.clone_into(&mut definition.node_id);
+    words.text()?.clone_into(&mut definition.description);
+    Ok(Op::Register { definition, consumer, node, sessions })
+}
+
+fn beat(keys: Words<'_>, mut words: Words<'_>) -> Read<Op> {
+    let mut keys = keys;
+    // The sets of all functions and of all consumers; the server's run id.
+    keys.skip(2)?;
+    words.skip(1)?;
+    let sessions = sessions(&mut words)?;
+    let pulses = words.each(|words| {
+        // The group, which the function's name tells.
+        words.skip(1)?;
+        let (consumer, epoch) = (words.parse()?, epoch(words)?);
+        let status = words.text()?;
+        let error_count = words.parse()?;
+        let (has_error, last_error) = (words.text()? == "1", words.text()?);
+        let known = ConsumerStatus::ALL.into_iter().find(|known| known.as_str() == status);
+        Ok(Pulse {
+            function: words.parse()?,
+            consumer,
+            epoch,
+            status: known.ok_or(Nonsense)?,
+            error_count,
+            last_error: has_error.then(|| last_error.into()),
+        })
+    })?;
+    // The node is not sent: the state names it since its registration.
+    Ok(Op::Beat { node: unnamed(), sessions, pulses })
+}
+
+/// Stands where the wire carries no node.
+fn unnamed() -> NodeId {
+    NodeId::new("-").expect("a dash is an id")
+}
+
+fn survey(mut keys: Words<'_>) -> Read<Op> {
+    let functions = keys.each(|keys| names::of_calls(keys.take(5)?.text()?))?;
+    Ok(Op::Survey { functions })
+}
+
+fn keep_replies(mut keys: Words<'_>, mut words: Words<'_>) -> Read<Op> {
+    Ok(Op::KeepReplies { caller: names::of_replies(keys.text()?)?, after: words.parse()? })
+}
+
+fn discover(mut words: Words<'_>) -> Read<Op> {
+    // The prefix of definitions.
+    words.skip(1)?;
+    Ok(Op::Discover { scope: words.optional::<String>()?.map(Into::into) })
+}
+
+fn lease(words: &mut Words<'_>) -> Read<Lease> {
+    Ok(Lease { entry: words.parse()?, consumer: words.parse()?, epoch: epoch(words)? })
+}
+
+fn epoch(words: &mut Words<'_>) -> Read<steadfast_core::name::Epoch> {
+    words.parse().map(steadfast_core::name::Epoch)
+}
+
+fn sessions(words: &mut Words<'_>) -> Read<Vec<SessionId>> {
+    let ids = words.text()?.split(',').filter(|id| !id.is_empty());
+    ids.map(|id| id.parse().map(SessionId).map_err(|_| Nonsense)).collect()
+}
+
+/// How long a read may block, which is never for ever.
+pub(crate) fn block(words: &mut Words<'_>) -> Read<Duration> {
+    words.expect("BLOCK")?;
+    let block = words.millis()?;
+    if block.is_zero() { Err(Nonsense) } else { Ok(block) }
+}
