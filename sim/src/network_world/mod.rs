@@ -21,6 +21,7 @@ mod run;
 mod scenario;
 mod script;
 mod store;
+mod tokens;
 mod troubles;
 mod witness;
 mod worker;

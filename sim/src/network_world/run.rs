@@ -148,7 +148,7 @@ impl World {
         let scenario = self.yard.scenario.clone();
         let attempts = scenario.options.attempts_max;
         let bound = RECOVERY
-            + scenario.options.timeout * attempts
+            + (scenario.options.timeout + scenario.policy.lease * 2) * attempts
             + scenario.options.backoff.most * attempts
             + scenario.config.consumer_timeout;
         let due = self.now() + bound;

@@ -55,7 +55,7 @@ pub(super) fn calm() -> NetworkScenario {
         config: base.config,
         length: Duration::from_secs(15),
         policy: Policy { slow: 30, error: 40, retry: 60, ..Policy::EASY },
-        habits: Habits { again: 50, delay: 50, keyed: 30, ..Habits::plain(100) },
+        habits: Habits { again: 50, delay: 50, keyed: 30, ..Habits::plain(200) },
         kinds: Vec::new(),
         troubles: 0,
         latency: (Duration::ZERO, Duration::from_millis(2)),
@@ -134,7 +134,10 @@ pub(super) fn saves() -> NetworkScenario {
         length: Duration::from_secs(20),
         kinds: vec![TroubleKind::Save],
         troubles: 4,
-        habits: Habits { calls: 200, ..calm().habits },
+        habits: Habits { calls: 400, ..calm().habits },
+        // Some handlers take longer than a save gives them.
+        policy: Policy { slow: 60, at_most: Duration::from_millis(40), ..calm().policy },
+        options: FunctionOptions { drain: Duration::from_secs(2), ..calm().options },
         ..calm()
     }
 }
@@ -150,7 +153,16 @@ pub(super) fn storm() -> NetworkScenario {
         length: Duration::from_secs(60),
         kinds: TroubleKind::ALL.to_vec(),
         troubles: 10,
-        habits: Habits::mixed(150),
+        habits: Habits::mixed(400),
+        // Some handlers take longer than they may, hang, or leave the call to a token.
+        policy: Policy {
+            slow: 60,
+            at_most: Duration::from_millis(60),
+            hang: 10,
+            defer: 60,
+            ..calm().policy
+        },
+        options: FunctionOptions { drain: Duration::from_secs(2), ..calm().options },
         config: scenario::swarm().config,
         ..calm()
     }

@@ -1,6 +1,7 @@
 //! A worker's process: it serves every function, with handlers as the policy has them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use steadfast::{Context, Function, HandlerError, Payload, Retry, function};
 use steadfast_core::attempt::{Attempt, AttemptEnd, AttemptId};
@@ -9,6 +10,7 @@ use steadfast_core::name::{CallId, ConsumerId, FunctionId};
 use super::caller::await_calls;
 use super::process::{Order, Process, Yard};
 use super::recorder::Recorder;
+use super::tokens::Held;
 use crate::faults::SlotId;
 use crate::history::{Fact, HostId};
 use crate::policy::Act;
@@ -60,16 +62,29 @@ fn served(yard: &Yard, id: HostId, of: &FunctionId) -> Function {
             let (recorder, policy) = (recorder.clone(), policy.clone());
             async move {
                 let running = Running::begin(recorder, id, &context);
-                let end = match policy.act(entropy, &attempt(&context), false) {
-                    Act::End(after, end) => {
-                        tokio::select! {
-                            biased;
-                            _ = context.cancelled() => None,
-                            () = tokio::time::sleep(after) => Some(end),
-                        }
+                let mut follow = None;
+                let end = match policy.act(entropy, &attempt(&context), true) {
+                    Act::End(after, end) => before_its_end(&context, after).await.then_some(end),
+                    Act::Hang => {
+                        context.cancelled().await;
+                        None
                     }
-                    Act::Hang | Act::Defer(..) => None,
+                    Act::Defer(after, then) => {
+                        follow = Some(then);
+                        let end = AttemptEnd::Deferred { lease: policy.lease };
+                        before_its_end(&context, after).await.then_some(end)
+                    }
                 };
+                if let (Some(follow), Some(_)) = (follow, &end) {
+                    let held = Held {
+                        recorder: running.recorder.clone(),
+                        host: id,
+                        caller: context.caller(),
+                        token: context.token(),
+                        lease: policy.lease,
+                    };
+                    drop(tokio::spawn(held.follow(follow)));
+                }
                 match end {
                     Some(end) => running.end(end),
                     // Told to end: what it says now is not its verdict.
@@ -78,6 +93,15 @@ fn served(yard: &Yard, id: HostId, of: &FunctionId) -> Function {
             }
         },
     )
+}
+
+/// Works for so long; answers whether it was not told to end before.
+async fn before_its_end(context: &Context, after: Duration) -> bool {
+    tokio::select! {
+        biased;
+        _ = context.cancelled() => false,
+        () = tokio::time::sleep(after) => true,
+    }
 }
 
 /// What the policy draws from.
@@ -134,6 +158,7 @@ impl Running {
                 let retry = after.map_or_else(Retry::soon, Retry::after);
                 Err(retry.because(message).into())
             }
+            AttemptEnd::Deferred { lease } => Err(HandlerError::deferred(lease)),
             AttemptEnd::Error(message) => Err(HandlerError::new(message)),
             other => Err(HandlerError::new(format!("{other}"))),
         }
