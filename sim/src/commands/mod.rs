@@ -14,6 +14,7 @@ use steadfast_sim::case::Case;
 use steadfast_sim::checkers::Violation;
 use steadfast_sim::explore::{Options, report};
 use steadfast_sim::museum;
+use steadfast_sim::network_world;
 use steadfast_sim::scenario::{self, Scenario};
 use steadfast_sim::shrink::{Shrunk, shrink_case_as};
 use steadfast_transport_mem::MemStore;
@@ -29,6 +30,9 @@ const STORY_MAX: usize = 60;
 pub(crate) fn list(out: &mut impl Write) -> io::Result<bool> {
     for scenario in scenario::all() {
         writeln!(out, "{:12} {}", scenario.name, scenario.about)?;
+    }
+    for scenario in network_world::all() {
+        writeln!(out, "turmoil --scenario {:13} {}", scenario.name, scenario.about)?;
     }
     for options in Options::all() {
         writeln!(out, "explore --budget {:8} {}", options.name, options.about)?;

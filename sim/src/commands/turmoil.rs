@@ -1,7 +1,7 @@
 //! `turmoil`: seeds of the network world, judged; one seed as lines; both processes' hashes.
 
 use std::io::{self, Write};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use steadfast_sim::network_world::{self, NetworkScenario, Run};
@@ -88,31 +88,47 @@ fn hashes(
 ) -> io::Result<bool> {
     for seed in arguments.seeds.clone() {
         let run = network_world::run(scenario.clone(), seed, false);
-        writeln!(out, "{seed} {:016x} {}", run.digest, run.events)?;
+        writeln!(out, "{}", hash(seed, &run))?;
     }
     Ok(true)
 }
 
-/// Runs the seeds here and in another process.
+/// Runs the seeds here and in another process; shows the first event that differs.
 fn compare(
     arguments: &TurmoilArgs,
     scenario: &NetworkScenario,
     out: &mut impl Write,
 ) -> io::Result<bool> {
-    let range = format!("{}..{}", arguments.seeds.start, arguments.seeds.end);
-    let other = Command::new(std::env::current_exe()?)
-        .args(["turmoil", "--hashes", "--scenario", scenario.name, "--seeds", &range])
-        .output()?;
-    let theirs = String::from_utf8_lossy(&other.stdout).into_owned();
-    let mut mine = Vec::new();
-    hashes(arguments, scenario, &mut mine)?;
-    let mine = String::from_utf8_lossy(&mine).into_owned();
-    let differing = mine.lines().zip(theirs.lines()).find(|(mine, theirs)| mine != theirs);
-    if let Some((mine, theirs)) = differing {
-        writeln!(out, "{}: here {mine}, in another process {theirs}", scenario.name)?;
-        return Ok(false);
+    let (name, range) = (scenario.name, &arguments.seeds);
+    let range = format!("{}..{}", range.start, range.end);
+    let theirs = other_process(&["--hashes", "--scenario", name, "--seeds", &range])?;
+    let mut theirs = theirs.lines();
+    for seed in arguments.seeds.clone() {
+        let run = network_world::run(scenario.clone(), seed, false);
+        let mine = hash(seed, &run);
+        if theirs.next() != Some(&mine) {
+            writeln!(out, "{name}: seed {seed} diverges")?;
+            let theirs = other_process(&["--scenario", name, "--seed", &seed.to_string()])?;
+            let mine = network_world::run(scenario.clone(), seed, true).lines;
+            let mut pairs = mine.iter().zip(theirs.lines());
+            if let Some((mine, theirs)) = pairs.find(|(mine, theirs)| mine != theirs) {
+                writeln!(out, "  here:  {mine}\n  there: {theirs}")?;
+            }
+            return Ok(false);
+        }
     }
-    let is_whole = mine.lines().count() == theirs.lines().count();
-    writeln!(out, "{}: seeds {range} alike in two processes: {is_whole}", scenario.name)?;
-    Ok(is_whole)
+    writeln!(out, "{name}: seeds {range} alike in two processes")?;
+    Ok(true)
+}
+
+/// What another process of this program prints for these arguments of `turmoil`.
+fn other_process(arguments: &[&str]) -> io::Result<String> {
+    let program = std::env::current_exe()?;
+    let output =
+        Command::new(program).arg("turmoil").args(arguments).stderr(Stdio::inherit()).output()?;
+    String::from_utf8(output.stdout).map_err(io::Error::other)
+}
+
+fn hash(seed: u64, run: &Run) -> String {
+    format!("{seed} {:016x} {}", run.digest, run.events)
 }
