@@ -34,12 +34,15 @@ pub(crate) async fn wait(
     let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).clamp(1, 3_600_000);
     let mut pipe = Pipeline::new();
     pipe.add_command(command(layout, interest, block_ms));
-    if matches!(interest, Interest::Deliveries { .. }) {
+    if matches!(interest, Interest::Deliveries { .. }) && reading.is_to_ask() {
         // Answered when the read is: what remains until a deadline is counted from there.
         pipe.cmd("TIME");
     }
     let mut answers = ask(connection, &pipe, &attempted).await?.into_iter();
     let answer = answers.next().unwrap_or(Value::Nil);
+    if let Some(time) = answers.next() {
+        reading.note(clock(&time).map_err(|Nonsense| nonsense(&attempted))?);
+    }
     if let Value::ServerError(error) = &answer {
         let mut judged = of_server(error, &attempted);
         if error.code() == "UNBLOCKED" {
@@ -52,7 +55,7 @@ pub(crate) async fn wait(
         return Ok(Wake::Nothing);
     }
     let read = match interest {
-        Interest::Deliveries { .. } => deliveries(answer, answers.next()),
+        Interest::Deliveries { .. } => deliveries(answer, reading),
         Interest::Arrivals { after } => arrivals(layout, after, answer),
         Interest::Replies { .. } => replies(answer),
     };
@@ -88,8 +91,8 @@ fn command(layout: &Layout, interest: &Interest, block_ms: u64) -> Cmd {
     }
 }
 
-fn deliveries(answer: Value, time: Option<Value>) -> Read<Wake> {
-    let now = clock(&time.ok_or(Nonsense)?)?;
+fn deliveries(answer: Value, reading: &Reading) -> Read<Wake> {
+    let now = reading.reckoned().ok_or(Nonsense)?;
     let entries = entries_of_one_stream(answer)?;
     Ok(Wake::Deliveries(entries.iter().map(|(id, fields)| delivered(now, *id, fields)).collect()))
 }

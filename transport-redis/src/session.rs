@@ -1,14 +1,17 @@
 //! One connection: opened, introduced, and known by the server's client id.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
 use steadfast_core::name::{RunId, SessionId};
+use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Connected, ErrorKind, Link, TransportError};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::answer::{clock, number, text};
 use crate::config::{RedisConfig, Secret};
@@ -16,12 +19,42 @@ use crate::connector::Connector;
 use crate::error::{nonsense, of_redis, of_server};
 use crate::script::Script;
 
+/// For so long the server's time is reckoned from what it told. Nothing is decided by it: scripts go by
+/// the server's clock, and correct whoever reckoned with a clock that was set meanwhile.
+const TOLD_FOR: Duration = Duration::from_secs(30);
+
 /// Whether a blocking read is on its way.
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) busy: watch::Sender<bool>,
     /// Ends a wait that asks the server nothing.
     pub(crate) stop: Notify,
+    /// The server's clock as it was told last, and when that was.
+    told: Mutex<Option<(StoreTime, Instant)>>,
+}
+
+impl Reading {
+    fn new() -> Self {
+        Self { busy: watch::Sender::new(false), stop: Notify::new(), told: Mutex::new(None) }
+    }
+
+    /// The server's time by what it told last; none where it told none yet.
+    pub(crate) fn reckoned(&self) -> Option<StoreTime> {
+        let (told, at) = (*self.told.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(told + at.elapsed())
+    }
+
+    /// What the server told is so old that it is to be asked again.
+    pub(crate) fn is_to_ask(&self) -> bool {
+        let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.is_none_or(|(_, at)| at.elapsed() > TOLD_FOR)
+    }
+
+    /// The server told its time.
+    pub(crate) fn note(&self, now: StoreTime) {
+        let told = Some((now, Instant::now()));
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+    }
 }
 
 /// A connection that stands. Dropping it closes it.
@@ -94,7 +127,7 @@ pub(crate) async fn open(
         link,
         connection,
         is_closed: AtomicBool::new(false),
-        reading: Arc::new(Reading { busy: watch::Sender::new(false), stop: Notify::new() }),
+        reading: Arc::new(Reading::new()),
         driver,
     };
     Ok((session, connected))
