@@ -19,6 +19,8 @@ pub struct Config {
     pub renew_interval: Duration,
     /// Between two looks at who else serves our functions.
     pub survey_interval: Duration,
+    /// Between two such looks while nobody else was seen there.
+    pub survey_interval_alone: Duration,
     /// The most functions of one look; a node with more looks at them in rounds.
     pub survey_functions_max: usize,
     /// Without any session for so long, as watched by an observer, a node is dead.
@@ -86,6 +88,7 @@ impl Default for Config {
             consumer_timeout: Duration::from_secs(30),
             renew_interval: Duration::from_secs(2),
             survey_interval: Duration::from_millis(500),
+            survey_interval_alone: Duration::from_secs(1),
             survey_functions_max: 64,
             session_grace: Duration::from_millis(1_500),
             observer_settle: Duration::from_secs(10),
@@ -112,7 +115,7 @@ impl Default for Config {
             batch_bytes_max: 1 << 20,
             submit_queue_max: 10_000,
             waits_max: 100_000,
-            fetch_links_max: 16,
+            fetch_links_max: 8,
             fetch_link_idle: Duration::from_secs(5),
             sweep_limit: 100,
         }

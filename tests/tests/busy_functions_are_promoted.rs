@@ -75,3 +75,27 @@ fn a_busy_function_gets_the_connection_of_a_quiet_one() {
     table.run_for(Duration::from_millis(100));
     assert_eq!(outcomes(&table), 4, "the quiet one is served by the shared wait");
 }
+
+/// What arrived is fetched before the next wait begins, and the answer says where that is to begin: no
+/// second fetch, and no wait that is broken off.
+#[test]
+fn a_lone_call_to_an_idle_function_costs_one_fetch() {
+    let config = Config { fetch_links_max: 1, ..Config::default() };
+    let mut table = Tabletop::new(config, Duration::from_millis(1), succeed);
+    for index in 0..20 {
+        table.command(serve(&format!("f{index}")));
+    }
+    table.run_for(Duration::from_secs(10));
+    let lines = |table: &Tabletop, part: &str| {
+        table.trace().lines().filter(|line| line.contains(part)).count()
+    };
+    let before = (lines(&table, "fetch f7-"), lines(&table, "abort"));
+    table.command(call(1, "f7"));
+    table.run_for(Duration::from_secs(1));
+    assert_eq!(outcomes(&table), 1);
+    let after = (lines(&table, "fetch f7-"), lines(&table, "abort"));
+    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 0));
+    table.command(call(2, "f7"));
+    table.run_for(Duration::from_secs(1));
+    assert_eq!(outcomes(&table), 2);
+}

@@ -12,9 +12,9 @@ use crate::layout::Layout;
 use crate::script::Script;
 
 /// Consumers in one script's call: a node with more of them beats in several.
-const PULSES_MAX: usize = 100;
+const PULSES_MAX: usize = 500;
 /// Functions in one script's call.
-const SURVEYED_MAX: usize = 50;
+const SURVEYED_MAX: usize = 128;
 /// A time too far to count exactly in the scripts' numbers is as far as this, in microseconds.
 const FAR_MICROS: u128 = 4_000_000_000_000_000;
 /// Entries and records that one sweep looks at.

@@ -39,6 +39,8 @@ pub(crate) struct Reconciler {
     surveying: bool,
     /// The last function of the round that was looked at.
     cursor: Option<FunctionId>,
+    /// Every function was looked at once.
+    went_round: bool,
     observed: BTreeMap<ConsumerId, Observation>,
     /// Consumers removed by this node, and entries taken over from them.
     pub(crate) removed: u64,
@@ -51,10 +53,12 @@ impl Reconciler {
         if std::mem::replace(&mut self.surveying, true) {
             return;
         }
+        let most = desk.config.survey_functions_max * if self.is_alone() { 2 } else { 1 };
         let after = self.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
         let rest = functions.range((after, Bound::Unbounded)).map(|(function, _)| function);
-        let round: Vec<_> = rest.take(desk.config.survey_functions_max).cloned().collect();
-        let is_whole = round.len() < desk.config.survey_functions_max;
+        let round: Vec<_> = rest.take(most).cloned().collect();
+        let is_whole = round.len() < most;
+        self.went_round |= is_whole;
         self.cursor = round.last().filter(|_| !is_whole).cloned();
         let mut asked: BTreeSet<FunctionId> = round.into_iter().collect();
         let seem_dead = self.observed.values().filter(|it| it.sessionless_since.is_some());
@@ -62,6 +66,12 @@ impl Reconciler {
         asked.retain(|function| functions.contains_key(function));
         let op = Op::Survey { functions: asked.into_iter().collect() };
         desk.outbox.push(desk.now, op, Route::Survey);
+    }
+
+    /// A whole round saw no consumer of another node: nobody is to be watched dying. Looks are rarer then,
+    /// and go as far.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.went_round && self.observed.is_empty()
     }
 
     pub(crate) fn surveyed(
@@ -141,7 +151,7 @@ impl Reconciler {
     }
 
     pub(crate) fn fingerprint(&self, now: Time, mut into: &mut dyn Hasher) {
-        (self.surveying, &self.cursor).hash(&mut into);
+        (self.surveying, &self.cursor, self.went_round).hash(&mut into);
         for (consumer, observation) in &self.observed {
             consumer.hash(&mut into);
             now.since(observation.unchanged_since).hash(&mut into);

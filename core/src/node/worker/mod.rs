@@ -48,6 +48,9 @@ pub(crate) struct Worker {
     /// Consumers without a slot that wait for an arrival after the entry named.
     watched: BTreeMap<ConsumerKey, EntryId>,
     arrivals: Option<ArrivalsWatch>,
+    /// Named by the last wait for arrivals, and yet to be told what arrived. The next wait begins after
+    /// that: a store that parses it first would keep them waiting.
+    arrived: BTreeSet<ConsumerKey>,
     /// The wait under way does not cover all of `watched`.
     arrivals_stale: bool,
     /// A heartbeat has no answer yet.
@@ -197,6 +200,7 @@ impl Worker {
     fn bury(&mut self, key: ConsumerKey) {
         self.consumers.remove(&key);
         self.watched.remove(&key);
+        self.arrived.remove(&key);
         self.promised.remove(&key);
         self.current.retain(|_, current| *current != key);
         if let Some(slot) = self.slots.iter_mut().find(|slot| **slot == Some(key)) {
@@ -293,7 +297,12 @@ impl Worker {
         if self.current.is_empty() {
             return;
         }
-        desk.timers.arm(Timer::Survey, desk.now + desk.config.survey_interval);
+        let interval = if self.reconciler.is_alone() {
+            desk.config.survey_interval_alone
+        } else {
+            desk.config.survey_interval
+        };
+        desk.timers.arm(Timer::Survey, desk.now + interval);
         if links.session(Link::Command).is_some() {
             self.reconciler.survey(desk, &self.current);
         }
@@ -357,10 +366,15 @@ impl Worker {
         errand: Errand,
         result: OpResult,
     ) {
-        if !self.consumers.contains_key(&key) {
+        let Some(consumer) = self.consumers.get(&key) else {
             desk.ignored_inputs += 1;
             return;
+        };
+        let before = consumer.delivered_at;
+        if errand == Errand::Fetch {
+            self.arrived.remove(&key);
         }
+        let drained_at = drained_at(&result);
         let input = match (errand, result) {
             (Errand::Sweep, result) => return self.swept(desk, key, &result),
             (Errand::Reread, Err(_)) => return,
@@ -383,8 +397,13 @@ impl Worker {
             desk.ignored_inputs += 1;
             return;
         };
-        let is_busy = matches!(input, ConsumerInput::Delivered(_));
+        // A lone call makes nobody busy.
+        let is_busy = matches!(input, ConsumerInput::Delivered(_))
+            && desk.now.since(before) < desk.config.fetch_link_idle;
         self.tell(desk, key, input);
+        if let (Some(consumer), Some(last)) = (self.consumers.get_mut(&key), drained_at) {
+            consumer.watch_after = Some(last);
+        }
         if is_busy && self.slot(key).is_none() {
             self.claim_slot(desk, key);
         }
@@ -398,8 +417,18 @@ impl Worker {
         self.consumers.values().for_each(|consumer| consumer.fingerprint(now, into));
         (&self.current, &self.slots, &self.promised, &self.watched).hash(&mut into);
         self.arrivals.as_ref().map(|watch| watch.aborted).hash(&mut into);
-        (self.beating, self.beat_again, self.arrivals_stale).hash(&mut into);
+        (self.beating, self.beat_again, self.arrivals_stale, &self.arrived).hash(&mut into);
         self.reconciler.fingerprint(now, into);
+    }
+}
+
+/// The last generated id of a stream whose last entry was fetched: there is nothing more to fetch.
+fn drained_at(result: &OpResult) -> Option<EntryId> {
+    match result {
+        Ok(Reply::Fetched { deliveries, last }) => {
+            deliveries.last().filter(|it| it.entry() == *last).map(|_| *last)
+        }
+        _ => None,
     }
 }
 

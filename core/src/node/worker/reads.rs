@@ -70,6 +70,9 @@ impl Worker {
         };
         let Some(count) = consumer.room() else {
             self.watched.remove(&key);
+            if consumer.reading != Reading::Fetching {
+                self.arrived.remove(&key);
+            }
             return;
         };
         let Some(slot) = slot.or_else(|| self.take_slot(desk, key)) else {
@@ -77,6 +80,7 @@ impl Worker {
             return;
         };
         self.watched.remove(&key);
+        self.arrived.remove(&key);
         let link = Link::Fetch(slot);
         links.want(desk, link);
         let Some(session) = links.session(link) else {
@@ -121,7 +125,7 @@ impl Worker {
                     desk.emit(Effect::Abort(watch.session));
                 }
             }
-            None if self.watched.is_empty() => {}
+            None if self.watched.is_empty() || !self.arrived.is_empty() => {}
             None => {
                 let Some(session) = links.session(Link::Arrivals) else {
                     return;
@@ -173,6 +177,7 @@ impl Worker {
             };
             if functions.contains(consumer.function()) {
                 consumer.watch_after = None;
+                self.arrived.insert(key);
                 self.dirty.insert(key);
             }
         }
