@@ -357,6 +357,7 @@ impl Consumer {
         (self.sweeping, self.is_quiet, self.holdings.buffer().collect::<Vec<_>>()).hash(&mut into);
         (self.retries, &self.executions, &self.rejecting, &self.suspects, &self.adopted)
             .hash(&mut into);
+        now.since(self.delivered_at).hash(&mut into);
         for (entry, holding) in self.holdings.iter() {
             (entry, &holding.delivery.call, holding.delivery.attempt).hash(&mut into);
             (holding.stage, holding.robbed, holding.deadline.since(now)).hash(&mut into);
