@@ -74,8 +74,9 @@ impl HostBuilder {
         self
     }
 
-    /// How long [`HostBuilder::build`] waits for the store (default 10 s). A host that stands waits
-    /// for its store for ever.
+    /// How long [`HostBuilder::build`] waits for the store (default 10 s); it does not wait where the
+    /// store refuses it for good, as for a wrong password. A host that stands waits for its store for
+    /// ever.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -106,9 +107,16 @@ impl HostBuilder {
         let (reply, up) = oneshot::channel();
         let connected =
             async { host.outlet().send(Message::WhenUp(reply)).await.is_ok() && up.await.is_ok() };
+        let connected = async {
+            tokio::select! {
+                connected = connected => Ok(connected),
+                refusal = host.window().refusal() => Err(refusal),
+            }
+        };
         match timeout(self.patience, connected).await {
-            Ok(true) => Ok(host),
-            Ok(false) | Err(_) => Err(BuildError::NotConnected {
+            Ok(Err(error)) => Err(BuildError::Refused { store, error }),
+            Ok(Ok(true)) => Ok(host),
+            Ok(Ok(false)) | Err(_) => Err(BuildError::NotConnected {
                 store,
                 patience: self.patience,
                 last_error: host.window().connect_error(),

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -21,8 +21,8 @@ use steadfast_core::machine::{Done, Effect, EffectId, Input, Machine, Output, Re
 use steadfast_core::name::SessionId;
 use steadfast_core::node::Node;
 use steadfast_core::time::Time;
-use steadfast_core::transport::{Transport, TransportError};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use steadfast_core::transport::{ErrorKind, Transport, TransportError};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::attempt::Runner;
@@ -44,7 +44,7 @@ pub(crate) struct Window {
     /// All events but answers.
     pub(crate) events: broadcast::Sender<Event>,
     /// Why the last connection attempt failed.
-    pub(crate) connect_error: Mutex<Option<TransportError>>,
+    pub(crate) connect_error: watch::Sender<Option<TransportError>>,
 }
 
 /// See the module's documentation.
@@ -225,8 +225,7 @@ impl Driver {
             }
             Err(error) => Some(error.clone()),
         };
-        let last = self.window.connect_error.lock();
-        *last.unwrap_or_else(PoisonError::into_inner) = error;
+        self.window.connect_error.send_replace(error);
     }
 
     fn take(&mut self, message: Message) {
@@ -292,11 +291,26 @@ impl Driver {
 
 impl Window {
     pub(crate) fn new(events_max: usize) -> Self {
-        Self { events: broadcast::Sender::new(events_max), connect_error: Mutex::new(None) }
+        Self { events: broadcast::Sender::new(events_max), connect_error: watch::Sender::new(None) }
     }
 
     pub(crate) fn connect_error(&self) -> Option<TransportError> {
-        let error = self.connect_error.lock();
-        error.unwrap_or_else(PoisonError::into_inner).clone()
+        self.connect_error.borrow().clone()
+    }
+
+    /// Waits until a connection attempt was refused in a way that trying again does not mend.
+    pub(crate) async fn refusal(&self) -> TransportError {
+        let mut errors = self.connect_error.subscribe();
+        let refused = |error: &Option<TransportError>| {
+            error.as_ref().is_some_and(|error| {
+                matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported)
+            })
+        };
+        let refusal = errors.wait_for(refused).await.map(|error| error.clone());
+        match refusal {
+            Ok(Some(error)) => error,
+            // The sender lives as long as this window.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 }

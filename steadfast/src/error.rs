@@ -20,6 +20,15 @@ pub enum BuildError {
     /// The thread for [`IoPlacement::OwnThread`](crate::IoPlacement::OwnThread) could not be started.
     #[error("could not start the I/O thread")]
     Thread(#[source] std::io::Error),
+    /// The store was reached and refused the connection: a wrong password, a missing permission, a
+    /// server that cannot do what is needed. Trying again does not mend it.
+    #[error("{store} refuses the connection ({error}); mend its cause")]
+    Refused {
+        /// Where the transport leads.
+        store: String,
+        /// Why.
+        error: TransportError,
+    },
     /// The store was not reached in time.
     #[error(
         "no connection to {store} within {patience:?}{}; check its address and that it runs, or be more patient",

@@ -1,5 +1,6 @@
 //! Suites that need more than one crate, a module per behaviour.
 
+mod a_cluster_is_told_at_connect;
 mod a_fenced_consumer_has_a_successor;
 mod busy_functions_are_promoted;
 mod trace_of_a_call;

@@ -233,7 +233,7 @@ end
 promote()
 rob_stateless()
 send_replies()
-closed_any = true
+closed_any = closed_any or closed > 0 or names_removed > 0
 forget_unserved()
 local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 return {

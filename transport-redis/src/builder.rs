@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::choice::{Durability, KeyLayout};
 use crate::config::{ConfigError, RedisConfig, Secret};
 use crate::connector::{self, Connector};
 use crate::transport::RedisTransport;
@@ -70,6 +71,18 @@ impl RedisBuilder {
         self
     }
 
+    /// How keys are named (default plain).
+    pub fn layout(mut self, layout: KeyLayout) -> Self {
+        self.config.layout = layout;
+        self
+    }
+
+    /// What a write has to survive before anybody is told of it (default: what the server does).
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.config.durability = durability;
+        self
+    }
+
     /// Opens streams in another way than the endpoint says: a simulated network, a tunnel.
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(Arc::new(connector));
@@ -78,6 +91,9 @@ impl RedisBuilder {
 
     /// The transport.
     pub fn build(self) -> Result<RedisTransport, ConfigError> {
+        if self.config.layout == KeyLayout::Cluster && self.config.prefix.contains('{') {
+            return Err(ConfigError::PrefixHidesTags);
+        }
         let connector = match self.connector {
             Some(connector) => connector,
             None => connector::for_config(&self.config)?,

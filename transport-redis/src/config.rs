@@ -9,6 +9,8 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use url::Url;
 
+use crate::choice::{Durability, KeyLayout};
+
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -94,11 +96,30 @@ pub enum ConfigError {
         problem: &'static str,
     },
     /// A parameter behind the URL's `?` that is not known.
-    #[error("the Redis URL's parameter `{name}` is unknown; known are `db` and `prefix`")]
+    #[error(
+        "the Redis URL's parameter `{name}` is unknown; known are `db`, `prefix`, `layout`, `durability` and `ca`"
+    )]
     Parameter {
         /// Its name.
         name: String,
     },
+    /// The layout is none.
+    #[error("the layout in {place} is neither `plain` nor `cluster`")]
+    Layout {
+        /// Where it was given.
+        place: &'static str,
+    },
+    /// The durability is none.
+    #[error("the durability in {place} is none of `memory`, `replicas:N` (N from 1) and `fsync`")]
+    Durability {
+        /// Where it was given.
+        place: &'static str,
+    },
+    /// A prefix that would take the place of the cluster layout's tags.
+    #[error(
+        "the prefix has a `{{`, which would hide the tags of the cluster layout; choose another"
+    )]
+    PrefixHidesTags,
     /// The certificates to trust cannot be used.
     #[error("the certificates to trust cannot be used: {problem}")]
     Certificates {
@@ -133,6 +154,10 @@ pub struct RedisConfig {
     pub dead_letters_max: u32,
     /// Certificates to trust beside the system's, as PEM.
     pub ca_pem: Option<Vec<u8>>,
+    /// How keys are named.
+    pub layout: KeyLayout,
+    /// What a write has to survive before anybody is told of it.
+    pub durability: Durability,
 }
 
 impl RedisConfig {
@@ -150,11 +175,14 @@ impl RedisConfig {
             block_margin: Duration::from_secs(1),
             dead_letters_max: 10_000,
             ca_pem: None,
+            layout: KeyLayout::default(),
+            durability: Durability::default(),
         }
     }
 
     /// Reads `redis://`, `rediss://` and `unix://` URLs:
-    /// `redis://USER:PASSWORD@HOST:PORT/DB?prefix=KEYS-BEGIN-SO`, `unix:///PATH?db=DB`.
+    /// `redis://USER:PASSWORD@HOST:PORT/DB?prefix=KEYS-BEGIN-SO`, `unix:///PATH?db=DB`. Further parameters:
+    /// `layout=plain|cluster`, `durability=memory|replicas:N|fsync`, `ca=FILE` with certificates to trust.
     pub fn from_url(text: &str) -> Result<Self, ConfigError> {
         let url = Url::parse(text)
             .map_err(|error| ConfigError::NotAUrl { problem: error.to_string() })?;
@@ -187,6 +215,9 @@ impl RedisConfig {
             match name.as_ref() {
                 "db" => config.database = database(&value, "the Redis URL")?,
                 "prefix" => config.prefix = value.into_owned().into(),
+                "layout" => config.layout = layout(&value, "the Redis URL")?,
+                "durability" => config.durability = durability(&value, "the Redis URL")?,
+                "ca" => config.ca_pem = Some(certificates(&value)?),
                 _ => return Err(ConfigError::Parameter { name: name.into_owned() }),
             }
         }
@@ -195,7 +226,8 @@ impl RedisConfig {
 
     /// Reads the environment: `STEADFAST_REDIS_URL`, or else `QUEUE_BULL_REDIS_HOST`, `_PORT`, `_DB`,
     /// `_USERNAME`, `_PASSWORD` and `_TLS`, as hosts of workflow nodes set them. Without any of them, the
-    /// server is at `127.0.0.1:6379`.
+    /// server is at `127.0.0.1:6379`. `STEADFAST_REDIS_LAYOUT`, `_DURABILITY` and `_CA` stand above what
+    /// the URL says.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
@@ -203,9 +235,23 @@ impl RedisConfig {
     /// Like [`RedisConfig::from_env`], from variables that are looked up by name.
     pub fn from_variables(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let look_up = |name: &str| look_up(name).filter(|value| !value.is_empty());
-        if let Some(url) = look_up("STEADFAST_REDIS_URL") {
-            return Self::from_url(&url);
+        let mut config = match look_up("STEADFAST_REDIS_URL") {
+            Some(url) => Self::from_url(&url)?,
+            None => Self::of_workflow_nodes(look_up)?,
+        };
+        if let Some(text) = look_up("STEADFAST_REDIS_LAYOUT") {
+            config.layout = layout(&text, "the environment's STEADFAST_REDIS_LAYOUT")?;
         }
+        if let Some(text) = look_up("STEADFAST_REDIS_DURABILITY") {
+            config.durability = durability(&text, "the environment's STEADFAST_REDIS_DURABILITY")?;
+        }
+        if let Some(file) = look_up("STEADFAST_REDIS_CA") {
+            config.ca_pem = Some(certificates(&file)?);
+        }
+        Ok(config)
+    }
+
+    fn of_workflow_nodes(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let host = look_up("QUEUE_BULL_REDIS_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
         let port = match look_up("QUEUE_BULL_REDIS_PORT") {
             Some(port) => port.parse().map_err(|_| ConfigError::Variable {
@@ -250,6 +296,20 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
+fn layout(text: &str, place: &'static str) -> Result<KeyLayout, ConfigError> {
+    text.parse().map_err(|()| ConfigError::Layout { place })
+}
+
+fn durability(text: &str, place: &'static str) -> Result<Durability, ConfigError> {
+    text.parse().map_err(|()| ConfigError::Durability { place })
+}
+
+/// The certificates of a file, as PEM.
+fn certificates(file: &str) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(file)
+        .map_err(|error| ConfigError::Certificates { problem: format!("{file}: {error}") })
+}
+
 fn database(text: &str, place: &'static str) -> Result<u32, ConfigError> {
     text.parse().map_err(|_| ConfigError::Database { place })
 }
@@ -284,6 +344,26 @@ mod tests {
             "unix:///run/redis.sock?db=2",
             r#"unix:///run/redis.sock?db=2 user None password None prefix """#,
         );
+    }
+
+    #[test]
+    fn choices_are_read() {
+        let read = |parameters: &str| {
+            let config = RedisConfig::from_url(&format!("redis://h?{parameters}"));
+            config.map_or_else(
+                |error| error.to_string(),
+                |config| format!("{} {}", config.layout, config.durability),
+            )
+        };
+        assert_eq!(read(""), "plain memory");
+        assert_eq!(read("layout=cluster&durability=replicas:2"), "cluster replicas:2");
+        assert_eq!(read("layout=plain&durability=fsync"), "plain fsync");
+        let bad = "the layout in the Redis URL is neither `plain` nor `cluster`";
+        assert_eq!(read("layout=x"), bad);
+        for bad in ["replicas", "replicas:0", "replicas:-1", "disk"] {
+            let bad = read(&format!("durability={bad}"));
+            assert!(bad.starts_with("the durability in the Redis URL is none of"), "{bad}");
+        }
     }
 
     #[test]

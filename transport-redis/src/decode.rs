@@ -10,7 +10,7 @@ use steadfast_core::definition::Definition;
 use steadfast_core::name::{CallId, EntryId, Epoch, FunctionId, NodeId, RunId, SessionId};
 use steadfast_core::op::{
     Admission, Beginning, ConsumerRecord, ConsumerStatus, FunctionSurvey, GroupName, Loss, Op,
-    OpResult, PulseAnswer, Reply, Settlement, Survey, Swept,
+    OpResult, Pulse, PulseAnswer, Reply, Settlement, Survey, Swept,
 };
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{ErrorKind, TransportError};
@@ -19,11 +19,13 @@ use steadfast_core::wire::decode_result;
 use crate::answer::{
     Nonsense, Read, clock, delivered, entry, list, micros, number, pairs, parsed, small, text, time,
 };
-use crate::encode::Cursor;
+use crate::encode::{Cursor, beaten_together, surveyed_together};
 use crate::error::{nonsense, of_server, of_text};
+use crate::layout::Layout;
 
 /// What the decoding needs beside the answers.
 pub(crate) struct Decoder<'a> {
+    pub(crate) layout: &'a Layout,
     pub(crate) run_id: &'a RunId,
     /// Called with where a function's sweep is to go on.
     pub(crate) note_cursor: &'a dyn Fn(&FunctionId, Cursor),
@@ -41,7 +43,12 @@ impl Decoder<'_> {
             }
         }
         let read = match op {
-            Op::Beat { .. } => beaten(answers),
+            Op::Beat { pulses, .. } => self.beaten(pulses, answers),
+            Op::Discover { .. } => discovered(answers),
+            Op::KeepReplies { .. } => answers
+                .iter()
+                .try_fold(false, |created, answer| Ok(created || number(answer)? == 1))
+                .map(|created| Ok(Reply::RepliesKept { created })),
             _ => match answers.pop() {
                 Some(answer) => self.one(op, answer),
                 None => Err(Nonsense),
@@ -59,10 +66,8 @@ impl Decoder<'_> {
             Op::Register { .. } => Reply::Registered { epoch: Epoch(number(&answer)?) },
             Op::Deregister { .. } => Reply::Deregistered { released: small(&answer)? },
             Op::Ensure { .. } => Reply::Ensured { created: number(&answer)? == 1 },
-            Op::KeepReplies { .. } => Reply::RepliesKept { created: number(&answer)? == 1 },
             Op::OlderPeerAdd { .. } => Reply::Added(parsed(&answer)?),
             Op::Describe { function } => Reply::Described(definition(function, &list(answer)?)?),
-            Op::Discover { .. } => Reply::Discovered(discovered(list(answer)?)?),
             Op::DeadLetters { .. } => Reply::Letters(
                 list(answer)?
                     .into_iter()
@@ -98,14 +103,41 @@ impl Decoder<'_> {
             sessions: clients.as_ref().and_then(|list| text(list).ok()).map(sessions),
             functions: Vec::with_capacity(functions.len()),
         };
-        for answer in answers {
+        let calls = surveyed_together(self.layout, functions);
+        for (answer, (_, places)) in answers.into_iter().zip(&calls) {
             if let Value::ServerError(error) = &answer {
                 return Err(of_server(error, &op.to_string()));
             }
-            surveyed(functions, answer, &mut survey)
-                .map_err(|Nonsense| nonsense(&op.to_string()))?;
+            let asked = places.iter().map(|place| &functions[*place]);
+            surveyed(asked, answer, &mut survey).map_err(|Nonsense| nonsense(&op.to_string()))?;
         }
+        let order: Vec<usize> = calls.into_iter().flat_map(|(_, places)| places).collect();
+        survey.functions = in_order(order, survey.functions);
         Ok(Reply::Surveyed(survey))
+    }
+
+    fn beaten(&self, asked: &[Pulse], answers: Vec<Value>) -> Read<OpResult> {
+        let mut pulses = Vec::with_capacity(asked.len());
+        for answer in answers {
+            for pulse in list(answer)? {
+                let mut parts = list(pulse)?.into_iter();
+                let code = parts.next().ok_or(Nonsense)?;
+                pulses.push(match text(&code)? {
+                    "A" => {
+                        let pending = list(parts.next().ok_or(Nonsense)?)?;
+                        let pending = pending.iter().map(parsed).collect::<Read<_>>()?;
+                        PulseAnswer::Alive { pending }
+                    }
+                    _ => PulseAnswer::Removed,
+                });
+            }
+        }
+        let order = beaten_together(self.layout, asked);
+        let order: Vec<usize> = order.into_iter().flat_map(|(_, places)| places).collect();
+        if order.len() != pulses.len() {
+            return Err(Nonsense);
+        }
+        Ok(Ok(Reply::Beaten(in_order(order, pulses))))
     }
 
     fn swept(&self, function: &FunctionId, answer: &[Value]) -> Read<Reply> {
@@ -244,22 +276,11 @@ fn fetched(answer: Vec<Value>) -> Read<Reply> {
     Ok(Reply::Fetched { deliveries, last: parsed(&last)? })
 }
 
-fn beaten(answers: Vec<Value>) -> Read<OpResult> {
-    let mut pulses = Vec::new();
-    for answer in answers {
-        for pulse in list(answer)? {
-            let mut parts = list(pulse)?.into_iter();
-            let code = parts.next().ok_or(Nonsense)?;
-            pulses.push(match text(&code)? {
-                "A" => {
-                    let pending = list(parts.next().ok_or(Nonsense)?)?;
-                    PulseAnswer::Alive { pending: pending.iter().map(parsed).collect::<Read<_>>()? }
-                }
-                _ => PulseAnswer::Removed,
-            });
-        }
-    }
-    Ok(Ok(Reply::Beaten(pulses)))
+/// Puts what was answered for these places in their order.
+fn in_order<T>(places: Vec<usize>, items: Vec<T>) -> Vec<T> {
+    let mut pairs: Vec<(usize, T)> = places.into_iter().zip(items).collect();
+    pairs.sort_by_key(|(place, _)| *place);
+    pairs.into_iter().map(|(_, item)| item).collect()
 }
 
 /// The ids in the text of `CLIENT LIST`: each line begins `id=NUMBER `.
@@ -268,11 +289,15 @@ fn sessions(text: &str) -> BTreeSet<SessionId> {
     text.lines().filter_map(id).map(SessionId).collect()
 }
 
-fn surveyed(functions: &[FunctionId], answer: Value, survey: &mut Survey) -> Read<()> {
+fn surveyed<'f>(
+    mut functions: impl Iterator<Item = &'f FunctionId>,
+    answer: Value,
+    survey: &mut Survey,
+) -> Read<()> {
     let mut parts = list(answer)?.into_iter();
     survey.now = time(&parts.next().ok_or(Nonsense)?)?;
     for told in parts {
-        let function = functions.get(survey.functions.len()).ok_or(Nonsense)?.clone();
+        let function = functions.next().ok_or(Nonsense)?.clone();
         let told: [Value; 8] = list(told)?.try_into().map_err(|_| Nonsense)?;
         let [has_stream, has_group, entries, open, parked, first_due, states, names] = told;
         let mut consumers = list(states)?.into_iter().map(consumer).collect::<Read<Vec<_>>>()?;
@@ -371,9 +396,9 @@ fn definition(function: &FunctionId, fields: &[Value]) -> Read<Option<Definition
     Ok(Some(definition))
 }
 
-fn discovered(answer: Vec<Value>) -> Read<Vec<Definition>> {
-    let mut found = Vec::with_capacity(answer.len());
-    for item in answer {
+fn discovered(answers: Vec<Value>) -> Read<OpResult> {
+    let mut found: Vec<Definition> = Vec::new();
+    for item in answers.into_iter().map(list).collect::<Read<Vec<_>>>()?.into_iter().flatten() {
         let mut parts = list(item)?.into_iter();
         let (Some(id), Some(fields)) = (parts.next(), parts.next()) else {
             return Err(Nonsense);
@@ -384,7 +409,7 @@ fn discovered(answer: Vec<Value>) -> Read<Vec<Definition>> {
         }
     }
     found.sort_by(|one, other| one.function.cmp(&other.function));
-    Ok(found)
+    Ok(Ok(Reply::Discovered(found)))
 }
 
 fn letter(id: EntryId, fields: &[Value]) -> DeadLetter {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use redis::Cmd;
-use steadfast_core::call::{Failure, FailureKind};
+use steadfast_core::call::{CallerId, Failure, FailureKind};
 use steadfast_core::definition::Definition;
 use steadfast_core::name::{ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
 use steadfast_core::op::{Authority, Destination, Op, Pulse, Submission, Verdict};
+use steadfast_core::wire::Shard;
 
 use crate::layout::Layout;
 use crate::script::Script;
@@ -52,6 +53,8 @@ pub(crate) struct Encoder<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) run_id: &'a RunId,
     pub(crate) cursor: &'a dyn Fn(&FunctionId) -> Cursor,
+    /// The last reply seen in a shard, where that is not what the operation says.
+    pub(crate) replies_seen: &'a dyn Fn(&CallerId, Shard) -> Option<EntryId>,
     parts: Vec<Part>,
 }
 
@@ -60,8 +63,9 @@ impl<'a> Encoder<'a> {
         layout: &'a Layout,
         run_id: &'a RunId,
         cursor: &'a dyn Fn(&FunctionId) -> Cursor,
+        replies_seen: &'a dyn Fn(&CallerId, Shard) -> Option<EntryId>,
     ) -> Self {
-        Self { layout, run_id, cursor, parts: Vec::new() }
+        Self { layout, run_id, cursor, replies_seen, parts: Vec::new() }
     }
 
     /// The commands of a batch. Operations on one function keep their order; submits and decisions that
@@ -216,13 +220,15 @@ impl<'a> Encoder<'a> {
                 self.register(place, definition, consumer, node, sessions);
             }
             Op::Deregister { function, consumer, epoch } => {
-                let all = [self.layout.keys.all_consumers()];
+                let keys = &self.layout.keys;
+                let all = [keys.all_consumers(keys.shard(function))];
                 let mut cmd = self.layout.call(Script::Deregister, function, &all);
                 cmd.arg(consumer.as_str()).arg(epoch.0);
                 self.push(place, Script::Deregister, cmd);
             }
             Op::Remove { function, consumer, epoch, heartbeat, sessions } => {
-                let all = [self.layout.keys.all_consumers()];
+                let keys = &self.layout.keys;
+                let all = [keys.all_consumers(keys.shard(function))];
                 let mut cmd = self.layout.call(Script::Remove, function, &all);
                 cmd.arg(consumer.as_str())
                     .arg(epoch.0)
@@ -234,9 +240,12 @@ impl<'a> Encoder<'a> {
             Op::Beat { sessions, pulses, .. } => self.beat(place, sessions, pulses),
             Op::Survey { functions } => self.survey(place, functions),
             Op::KeepReplies { caller, after } => {
-                let mut cmd = Script::KeepReplies.call(&[self.layout.replies(caller)]);
-                cmd.arg(after.to_string());
-                self.push(place, Script::KeepReplies, cmd);
+                for shard in self.layout.keys.shards() {
+                    let stream = self.layout.keys.replies(shard, caller);
+                    let mut cmd = Script::KeepReplies.call(&[stream]);
+                    cmd.arg((self.replies_seen)(caller, shard).unwrap_or(*after).to_string());
+                    self.push(place, Script::KeepReplies, cmd);
+                }
             }
             Op::Ping => self.plain(place, redis::cmd("TIME")),
             Op::Describe { function } => {
@@ -245,9 +254,12 @@ impl<'a> Encoder<'a> {
                 self.plain(place, cmd);
             }
             Op::Discover { scope } => {
-                let mut cmd = Script::Discover.call(&[self.layout.keys.all_functions()]);
-                cmd.arg(self.layout.definition_prefix()).arg(scope.as_deref().unwrap_or_default());
-                self.push(place, Script::Discover, cmd);
+                for shard in self.layout.keys.shards() {
+                    let mut cmd = Script::Discover.call(&[self.layout.keys.all_functions(shard)]);
+                    cmd.arg(self.layout.definition_prefix(shard));
+                    cmd.arg(scope.as_deref().unwrap_or_default());
+                    self.push(place, Script::Discover, cmd);
+                }
             }
             Op::DeadLetters { function, after, count } => {
                 let mut cmd = redis::cmd("XRANGE");
@@ -278,7 +290,8 @@ impl<'a> Encoder<'a> {
         sessions: &[SessionId],
     ) {
         let function = &definition.function;
-        let all = [self.layout.keys.all_functions(), self.layout.keys.all_consumers()];
+        let shard = self.layout.keys.shard(function);
+        let all = [self.layout.keys.all_functions(shard), self.layout.keys.all_consumers(shard)];
         let mut cmd = self.layout.call(Script::Register, function, &all);
         let parameters = serde_json::to_string(&definition.parameters)
             .expect("a list of structs of texts is always JSON");
@@ -299,11 +312,10 @@ impl<'a> Encoder<'a> {
 
     fn beat(&mut self, place: usize, sessions: &[SessionId], pulses: &[Pulse]) {
         let keys = &self.layout.keys;
-        // One call even without a pulse, so that the operation has an answer.
-        let chunks = pulses.chunks(PULSES_MAX).chain(pulses.is_empty().then_some(&[][..]));
-        for chunk in chunks {
-            let mut names = vec![keys.all_functions(), keys.all_consumers()];
-            for Pulse { function, consumer, .. } in chunk {
+        for (shard, places) in beaten_together(self.layout, pulses) {
+            let chunk = || places.iter().map(|at| &pulses[*at]);
+            let mut names = vec![keys.all_functions(shard), keys.all_consumers(shard)];
+            for Pulse { function, consumer, .. } in chunk() {
                 names.push(keys.calls(function));
                 names.push(keys.consumer_state(function, consumer));
                 names.push(keys.active(function));
@@ -311,7 +323,7 @@ impl<'a> Encoder<'a> {
             }
             let mut cmd = Script::Beat.call(&names);
             cmd.arg(self.run_id.as_str()).arg(client_ids(sessions));
-            for pulse in chunk {
+            for pulse in chunk() {
                 cmd.arg(Layout::group(&pulse.function))
                     .arg(pulse.consumer.as_str())
                     .arg(pulse.epoch.0)
@@ -332,10 +344,9 @@ impl<'a> Encoder<'a> {
 
     fn survey(&mut self, place: usize, functions: &[FunctionId]) {
         let keys = &self.layout.keys;
-        let chunks = functions.chunks(SURVEYED_MAX).chain(functions.is_empty().then_some(&[][..]));
-        for chunk in chunks {
-            let names: Vec<String> = chunk
-                .iter()
+        for (_, places) in surveyed_together(self.layout, functions) {
+            let chunk = || places.iter().map(|at| &functions[*at]);
+            let names: Vec<String> = chunk()
                 .flat_map(|function| {
                     [
                         keys.calls(function),
@@ -347,7 +358,7 @@ impl<'a> Encoder<'a> {
                 })
                 .collect();
             let mut cmd = Script::Survey.call(&names);
-            for function in chunk {
+            for function in chunk() {
                 cmd.arg(Layout::group(function)).arg(self.layout.state_prefix(function));
             }
             self.parts.push(Part {
@@ -362,6 +373,27 @@ impl<'a> Encoder<'a> {
         cmd.arg("LIST").arg("TYPE").arg("NORMAL");
         self.plain(place, cmd);
     }
+}
+
+/// The pulses of each script's call, by their places. There is one call even without a pulse, so that the
+/// operation has an answer.
+pub(crate) fn beaten_together(layout: &Layout, pulses: &[Pulse]) -> Vec<(Shard, Vec<usize>)> {
+    at_least_one(layout.together(pulses.iter().map(|pulse| &pulse.function), PULSES_MAX))
+}
+
+/// The functions of each script's call, by their places; one call even without a function.
+pub(crate) fn surveyed_together(
+    layout: &Layout,
+    functions: &[FunctionId],
+) -> Vec<(Shard, Vec<usize>)> {
+    at_least_one(layout.together(functions.iter(), SURVEYED_MAX))
+}
+
+fn at_least_one(mut calls: Vec<(Shard, Vec<usize>)>) -> Vec<(Shard, Vec<usize>)> {
+    if calls.is_empty() {
+        calls.push((Shard::default(), Vec::new()));
+    }
+    calls
 }
 
 fn submit(cmd: &mut Cmd, submission: &Submission) {

@@ -34,11 +34,16 @@ fn of_code(code: &str, text: &str, attempted: &str) -> TransportError {
     };
     // A script that failed in its course may have written; what the server refuses, it refuses first.
     let applied = if kind == Kind::Protocol { Applied::Unknown } else { Applied::No };
-    TransportError {
-        applied,
-        kind,
-        detail: format!("{attempted}: {code} {}", quotes_nothing(text)),
-    }
+    let remedy = match code {
+        "MOVED" | "ASK" => {
+            "; another node owns the slot, and one connection speaks to one node: all slots of the \
+             layout must be at the node of the URL"
+        }
+        "CROSSSLOT" => "; choose the cluster layout (`layout=cluster`)",
+        _ => "",
+    };
+    let detail = format!("{attempted}: {code} {}{remedy}", quotes_nothing(text));
+    TransportError { applied, kind, detail }
 }
 
 /// The part of a server's text that cannot hold arguments: up to the first quotation.

@@ -1,22 +1,45 @@
 //! The keys of one function as the scripts take them.
 
+use std::collections::BTreeMap;
+
 use redis::Cmd;
 use steadfast_core::name::{CallId, ConsumerId, FunctionId, IdempotencyKey};
-use steadfast_core::wire::Keys;
+use steadfast_core::wire::{Keys, Shard};
 
+use crate::choice::KeyLayout;
 use crate::script::Script;
 
 /// Key names, with what the scripts need to derive more.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) keys: Keys,
-    prefix: String,
     dead_letters_max: u32,
 }
 
 impl Layout {
-    pub(crate) fn new(prefix: &str, dead_letters_max: u32) -> Self {
-        Self { keys: Keys::new(prefix), prefix: prefix.to_owned(), dead_letters_max }
+    pub(crate) fn new(layout: KeyLayout, prefix: &str, dead_letters_max: u32) -> Self {
+        let keys = match layout {
+            KeyLayout::Plain => Keys::new(prefix),
+            KeyLayout::Cluster => Keys::new(prefix).in_cluster(),
+        };
+        Self { keys, dead_letters_max }
+    }
+
+    /// Places in a list of functions, put together by what one script may touch, at most `most` in one.
+    /// In the plain layout they keep their order.
+    pub(crate) fn together<'f>(
+        &self,
+        functions: impl Iterator<Item = &'f FunctionId>,
+        most: usize,
+    ) -> Vec<(Shard, Vec<usize>)> {
+        let mut places = BTreeMap::<Shard, Vec<usize>>::new();
+        for (place, function) in functions.enumerate() {
+            places.entry(self.keys.shard(function)).or_default().push(place);
+        }
+        let split = |(shard, places): (Shard, Vec<usize>)| {
+            places.chunks(most).map(|chunk| (shard, chunk.to_vec())).collect::<Vec<_>>()
+        };
+        places.into_iter().flat_map(split).collect()
     }
 
     /// The keys that every script of one function takes first.
@@ -59,7 +82,7 @@ impl Layout {
 
     fn reply_prefix(&self, function: &FunctionId) -> String {
         let caller = steadfast_core::name::NodeId::new("x").expect("a letter is an id");
-        bare(self.keys.replies(function, &caller))
+        bare(self.keys.replies(self.keys.shard(function), &caller))
     }
 
     pub(crate) fn state_prefix(&self, function: &FunctionId) -> String {
@@ -71,13 +94,8 @@ impl Layout {
     }
 
     /// What stands before `NAME:SCOPE` in the keys of definitions.
-    pub(crate) fn definition_prefix(&self) -> String {
-        format!("{}function:", self.prefix)
-    }
-
-    /// A caller's reply stream. The plain layout has one for all functions.
-    pub(crate) fn replies(&self, caller: &steadfast_core::call::CallerId) -> String {
-        format!("{}replies:{caller}", self.prefix)
+    pub(crate) fn definition_prefix(&self, shard: Shard) -> String {
+        format!("{}function:", self.keys.start(shard))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod answer;
 mod builder;
+mod choice;
 mod config;
 mod connector;
 mod decode;
@@ -19,8 +20,10 @@ mod read;
 mod script;
 mod session;
 mod transport;
+mod watching;
 
 pub use builder::RedisBuilder;
+pub use choice::{Durability, KeyLayout};
 pub use config::{ConfigError, Endpoint, RedisConfig, Secret};
 pub use connector::{ByteStream, Connector};
 pub use listing::{ScriptInfo, scripts};

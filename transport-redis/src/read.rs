@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use steadfast_core::name::{EntryId, FunctionId};
 use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
-use steadfast_core::wire::decode_result;
+use steadfast_core::wire::{Shard, decode_result};
 
 use crate::answer::{Nonsense, Read, clock, delivered, entries_of_one_stream, list, pairs, text};
 use crate::error::{nonsense, of_server};
@@ -16,11 +16,12 @@ use crate::session::{Reading, ask};
 /// Entries of a reply stream in one read; each may hold a batch of records.
 const REPLIES_MAX: u32 = 64;
 
-/// Waits for an interest, for at most `block` by the server's watch.
+/// Waits for an interest within one shard, for at most `block` by the server's watch.
 pub(crate) async fn wait(
     connection: &mut MultiplexedConnection,
     reading: &Reading,
     layout: &Layout,
+    shard: Shard,
     interest: &Interest,
     block: Duration,
 ) -> Result<Wake, TransportError> {
@@ -33,7 +34,7 @@ pub(crate) async fn wait(
     // BLOCK 0 would be for ever.
     let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).clamp(1, 3_600_000);
     let mut pipe = Pipeline::new();
-    pipe.add_command(command(layout, interest, block_ms));
+    pipe.add_command(command(layout, shard, interest, block_ms));
     if matches!(interest, Interest::Deliveries { .. }) && reading.is_to_ask() {
         // Answered when the read is: what remains until a deadline is counted from there.
         pipe.cmd("TIME");
@@ -62,7 +63,7 @@ pub(crate) async fn wait(
     read.map_err(|Nonsense| nonsense(&attempted))
 }
 
-fn command(layout: &Layout, interest: &Interest, block_ms: u64) -> Cmd {
+fn command(layout: &Layout, shard: Shard, interest: &Interest, block_ms: u64) -> Cmd {
     match interest {
         Interest::Deliveries { function, consumer, count } => {
             let mut cmd = redis::cmd("XREADGROUP");
@@ -85,7 +86,7 @@ fn command(layout: &Layout, interest: &Interest, block_ms: u64) -> Cmd {
         Interest::Replies { caller, after } => {
             let mut cmd = redis::cmd("XREAD");
             cmd.arg("COUNT").arg(REPLIES_MAX).arg("BLOCK").arg(block_ms);
-            cmd.arg("STREAMS").arg(layout.replies(caller)).arg(after.to_string());
+            cmd.arg("STREAMS").arg(layout.keys.replies(shard, caller)).arg(after.to_string());
             cmd
         }
     }

@@ -9,15 +9,18 @@ use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
 use steadfast_core::name::{RunId, SessionId};
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Connected, ErrorKind, Link, TransportError};
+use steadfast_core::wire::Keys;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::answer::{clock, number, text};
+use crate::choice::KeyLayout;
 use crate::config::{RedisConfig, Secret};
 use crate::connector::Connector;
 use crate::error::{nonsense, of_redis, of_server};
 use crate::script::Script;
+use crate::transport::lock;
 
 /// For so long the server's time is reckoned from what it told. Nothing is decided by it: scripts go by
 /// the server's clock, and correct whoever reckoned with a clock that was set meanwhile.
@@ -64,6 +67,8 @@ pub(crate) struct Session {
     pub(crate) link: Link,
     pub(crate) connection: MultiplexedConnection,
     pub(crate) reading: Arc<Reading>,
+    /// Further connections, for waits that one cannot do; they end with it.
+    pub(crate) beside: Mutex<Vec<Arc<Session>>>,
     is_closed: AtomicBool,
     driver: Driver,
 }
@@ -73,6 +78,9 @@ impl Session {
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.driver.0.abort();
+        for beside in lock(&self.beside).iter() {
+            beside.close();
+        }
     }
 
     /// Nobody closed it; the server may have, for all that is known.
@@ -102,9 +110,7 @@ pub(crate) async fn open(
     link: Link,
 ) -> Result<(Session, Connected), TransportError> {
     let attempted = format!("connect {link} to {}", config.describe());
-    let stream = connector.open().await.map_err(|error| {
-        TransportError::not_applied(ErrorKind::Disconnected, format!("{attempted}: {error}"))
-    })?;
+    let stream = connector.open().await.map_err(|error| not_opened(&error, &attempted))?;
     // A blocking read is bounded where it is made.
     let timeout = (link == Link::Command).then_some(config.response_timeout);
     let settings = AsyncConnectionConfig::new()
@@ -119,6 +125,9 @@ pub(crate) async fn open(
     log_in(&mut connection, config, &attempted).await?;
     let connected = introduce(&mut connection, config, link, &attempted).await?;
     if link == Link::Command {
+        if config.layout == KeyLayout::Cluster {
+            find_slots(&mut connection, &config.prefix, &attempted).await?;
+        }
         load_scripts(&mut connection, &attempted).await?;
     }
     let session = Session {
@@ -126,11 +135,26 @@ pub(crate) async fn open(
         run_id: connected.run_id.clone(),
         link,
         connection,
+        beside: Mutex::default(),
         is_closed: AtomicBool::new(false),
         reading: Arc::new(Reading::new()),
         driver,
     };
     Ok((session, connected))
+}
+
+/// A certificate that is not trusted is not trusted the next time either; all else may mend itself.
+fn not_opened(error: &std::io::Error, attempted: &str) -> TransportError {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<tokio_rustls::rustls::Error>());
+    match tls {
+        Some(tokio_rustls::rustls::Error::InvalidCertificate(_)) => TransportError::not_applied(
+            ErrorKind::Denied,
+            format!(
+                "{attempted}: {error}; trust its authority (`ca` in the URL, STEADFAST_REDIS_CA)"
+            ),
+        ),
+        _ => TransportError::not_applied(ErrorKind::Disconnected, format!("{attempted}: {error}")),
+    }
 }
 
 async fn log_in(
@@ -194,6 +218,16 @@ async fn introduce(
             format!("{attempted}: the server is older than Redis 7.0, which the scripts need"),
         ));
     }
+    if told("redis_mode") == Some("cluster") && config.layout == KeyLayout::Plain {
+        return Err(TransportError::not_applied(
+            ErrorKind::Unsupported,
+            format!(
+                "{attempted}: the server is a node of a cluster, where the keys of the plain layout \
+                 have different slots; choose the cluster layout (`layout=cluster` in the URL, \
+                 STEADFAST_REDIS_LAYOUT=cluster)"
+            ),
+        ));
+    }
     let run_id = told("run_id").and_then(|id| RunId::new(id).ok());
     match (number(id), run_id, clock(time)) {
         (Ok(id), Some(run_id), Ok(now)) => Ok(Connected {
@@ -204,6 +238,25 @@ async fn introduce(
         }),
         _ => Err(nonsense(attempted)),
     }
+}
+
+/// Every tag's slot must be this node's: one connection speaks to one node.
+async fn find_slots(
+    connection: &mut MultiplexedConnection,
+    prefix: &Arc<str>,
+    attempted: &str,
+) -> Result<(), TransportError> {
+    let keys = Keys::new(prefix.clone()).in_cluster();
+    let mut pipe = Pipeline::new();
+    for shard in keys.shards() {
+        pipe.cmd("EXISTS").arg(keys.all_functions(shard));
+    }
+    for answer in ask(connection, &pipe, attempted).await? {
+        if let Value::ServerError(error) = &answer {
+            return Err(of_server(error, &format!("{attempted}: the slots of the layout")));
+        }
+    }
+    Ok(())
 }
 
 /// Only once the server has let us in: it cuts who sends so much before.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, ServerErrorKind, Value};
-use steadfast_core::name::{FunctionId, SessionId};
+use steadfast_core::call::CallerId;
+use steadfast_core::name::{EntryId, FunctionId, SessionId};
 use steadfast_core::op::{Op, OpResult};
 use steadfast_core::transport::{
     Connected, ErrorKind, Interest, Link, Transport, TransportError, Wake,
 };
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use steadfast_core::wire::Shard;
 use tokio::time::timeout;
 
 use crate::builder::RedisBuilder;
@@ -24,14 +24,11 @@ use crate::connector::Connector;
 use crate::decode::Decoder;
 use crate::encode::{Cursor, Encoder, Part};
 use crate::layout::Layout;
-use crate::read;
 use crate::script::Script;
 use crate::session::{self, Session, ask};
 
 /// How often a batch is sent again because the server forgot scripts in between.
 const RELOADS_MAX: usize = 3;
-/// How long a server may take to end a blocked read before its connection is closed instead.
-const UNBLOCK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// A transport to one Redis server (7.0 and later). Clones share the connections.
 ///
@@ -47,6 +44,8 @@ struct Shared {
     sessions: Mutex<BTreeMap<SessionId, Arc<Session>>>,
     /// Where the sweeps go on that did not see everything.
     cursors: Mutex<BTreeMap<FunctionId, Cursor>>,
+    /// The last replies seen, where a caller has a stream of them in each shard.
+    seen: Mutex<BTreeMap<(CallerId, Shard), EntryId>>,
 }
 
 impl fmt::Debug for RedisTransport {
@@ -67,13 +66,14 @@ impl RedisTransport {
     }
 
     pub(crate) fn new(config: RedisConfig, connector: Arc<dyn Connector>) -> Self {
-        let layout = Layout::new(&config.prefix, config.dead_letters_max);
+        let layout = Layout::new(config.layout, &config.prefix, config.dead_letters_max);
         Self(Arc::new(Shared {
             config,
             connector,
             layout,
             sessions: Mutex::default(),
             cursors: Mutex::default(),
+            seen: Mutex::default(),
         }))
     }
 
@@ -87,7 +87,7 @@ impl RedisTransport {
     }
 
     /// A connection for commands to the same server life.
-    fn commands(&self, beside: &Session) -> Option<Arc<Session>> {
+    pub(crate) fn commands(&self, beside: &Session) -> Option<Arc<Session>> {
         let sessions = lock(&self.0.sessions);
         let mut fit = sessions
             .values()
@@ -110,31 +110,21 @@ impl RedisTransport {
         }
     }
 
-    /// Ends a session's blocked read, and answers once it is over.
-    async fn unblock(&self, session: Arc<Session>) {
-        let mut busy = session.reading.busy.subscribe();
-        let mut pause = Duration::from_millis(1);
-        while *busy.borrow_and_update() {
-            session.reading.stop.notify_waiters();
-            let Some(commands) = self.commands(&session) else {
-                session.close();
-                return;
-            };
-            let mut pipe = Pipeline::new();
-            pipe.cmd("CLIENT").arg("UNBLOCK").arg(session.id.0);
-            let mut connection = commands.handle();
-            let asked = timeout(UNBLOCK_PATIENCE, ask(&mut connection, &pipe, "unblock")).await;
-            let refused = |answers: &Vec<Value>| {
-                answers.iter().any(|answer| matches!(answer, Value::ServerError(_)))
-            };
-            if !asked.is_ok_and(|it| it.is_ok_and(|answers| !refused(&answers))) {
-                session.close();
-                return;
-            }
-            // It may not have blocked yet, or its answer may be on its way.
-            let _ = timeout(pause, busy.wait_for(|busy| !*busy)).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
+    pub(crate) fn config(&self) -> &RedisConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn connector(&self) -> &dyn Connector {
+        self.0.connector.as_ref()
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    /// The last replies seen, by caller and shard.
+    pub(crate) fn seen(&self) -> &Mutex<BTreeMap<(CallerId, Shard), EntryId>> {
+        &self.0.seen
     }
 
     fn cursor(&self, function: &FunctionId) -> Cursor {
@@ -151,7 +141,7 @@ impl RedisTransport {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere while the lock was held left whole values behind.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -218,25 +208,6 @@ fn by_operation(ops: usize, parts: &[Part], answers: Vec<Value>) -> Vec<Vec<Valu
     sorted
 }
 
-/// Ends a watch whose future is dropped: the read is unblocked, and the session stays.
-struct Unwatch {
-    transport: RedisTransport,
-    session: Option<Arc<Session>>,
-}
-
-impl Drop for Unwatch {
-    fn drop(&mut self) {
-        let Some(session) = self.session.take() else {
-            return;
-        };
-        let transport = self.transport.clone();
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { transport.unblock(session).await })),
-            Err(_) => session.close(),
-        }
-    }
-}
-
 #[async_trait]
 impl Transport for RedisTransport {
     async fn connect(&self, link: Link) -> Result<Connected, TransportError> {
@@ -267,12 +238,14 @@ impl Transport for RedisTransport {
         let attempted = format!("{} operations on {session}", ops.len());
         let session = self.session(session, &attempted)?;
         let cursor = |function: &FunctionId| self.cursor(function);
-        let mut parts = Encoder::new(&self.0.layout, &session.run_id, &cursor).batch(&ops);
+        let seen = |caller: &CallerId, shard| self.replies_seen(caller, shard);
+        let mut parts = Encoder::new(&self.0.layout, &session.run_id, &cursor, &seen).batch(&ops);
         let answers = send(&mut session.handle(), &mut parts, &attempted).await?;
         if answers.len() != parts.len() {
             return Err(crate::error::nonsense(&attempted));
         }
         let decoder = Decoder {
+            layout: &self.0.layout,
             run_id: &session.run_id,
             note_cursor: &|function, cursor| self.note_cursor(function, cursor),
         };
@@ -288,44 +261,7 @@ impl Transport for RedisTransport {
     ) -> Result<Wake, TransportError> {
         let attempted = format!("watch on {session}");
         let session = self.session(session, &attempted)?;
-        if session.reading.busy.send_replace(true) {
-            return Err(TransportError::not_applied(
-                ErrorKind::Busy,
-                format!("{attempted}: it waits already; it can watch one thing at a time"),
-            ));
-        }
-        let (answer, answered) = oneshot::channel();
-        let reading = session.reading.clone();
-        let mut connection = session.handle();
-        let layout = self.0.layout.clone();
-        let most = block + self.0.config.block_margin;
-        // Read by a task, so that the read's end does not depend on who polls this future. It owns no
-        // session: closing the session ends it.
-        tokio::spawn(async move {
-            let wait = read::wait(&mut connection, &reading, &layout, &interest, block);
-            let ended = timeout(most, wait).await;
-            reading.busy.send_replace(false);
-            // Nobody hears it where the watch was dropped: deliveries stay pending at the consumer.
-            let _ = answer.send(ended);
-        });
-        let mut unwatch = Unwatch { transport: self.clone(), session: Some(session.clone()) };
-        let ended = answered.await;
-        unwatch.session = None;
-        match ended {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_elapsed)) => {
-                // The server may serve it still; nobody would read the answer as this one's.
-                session.close();
-                Err(TransportError::unknown(
-                    ErrorKind::Timeout,
-                    format!("{attempted}: no answer within its block time and a margin"),
-                ))
-            }
-            Err(_gone) => Err(TransportError::unknown(
-                ErrorKind::Disconnected,
-                format!("{attempted}: its runtime has ended"),
-            )),
-        }
+        self.watch_all(session, interest, block, &attempted).await
     }
 
     async fn abort(&self, session: SessionId) {

@@ -57,6 +57,14 @@ fn what_speaks_to_a_server_does_not_show_it() {
             assert!(said.contains("denied"), "{said}");
         }
     }
+    // Nobody waits for a password to become right.
+    let functions = folder.functions();
+    let functions = functions.to_str().unwrap();
+    for arguments in [&["serve", functions][..], &["run", functions], &["call", "echo"]] {
+        let (code, said) = said("", &[arguments, &["--redis", &wrong]].concat());
+        assert_eq!(code, Some(4), "{said}");
+        assert!(said.contains("refuses the connection (denied"), "{said}");
+    }
     serving.signal(Signal::SIGTERM);
     let finished = serving.end();
     assert_eq!(finished.code, Some(0));

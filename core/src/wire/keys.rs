@@ -13,6 +13,11 @@ pub fn response_channel(call: &CallId) -> String {
     format!("function:response:{call}")
 }
 
+/// What one script may touch together: every key of the plain layout, those of one tag in the cluster
+/// layout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shard(u8);
+
 /// Builds key names: a prefix, in the cluster layout the function's tag, and the key itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
@@ -44,13 +49,38 @@ impl Keys {
         Self { cluster: true, ..self }
     }
 
-    /// The function's tag, such as `{s07}`: one of [`SLOTS`], by FNV-1a of `NAME:SCOPE`.
+    /// The function's tag, such as `{s07}`: one of [`SLOTS`], by 64-bit FNV-1a of `NAME:SCOPE`, its upper
+    /// half modulo [`SLOTS`].
     pub fn tag(function: &FunctionId) -> String {
+        Self::tag_of(Self::tag_number(function))
+    }
+
+    fn tag_of(number: u8) -> String {
+        format!("{{s{number:02}}}")
+    }
+
+    fn tag_number(function: &FunctionId) -> u8 {
         let hash = function.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
         // FNV's low bits mix worst; the high half decides.
-        format!("{{s{:02}}}", (hash >> 32) % SLOTS)
+        ((hash >> 32) % SLOTS) as u8
+    }
+
+    /// All shards: one in the plain layout.
+    pub fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
+        (0..if self.cluster { SLOTS as u8 } else { 1 }).map(Shard)
+    }
+
+    /// The shard of a function.
+    pub fn shard(&self, function: &FunctionId) -> Shard {
+        Shard(if self.cluster { Self::tag_number(function) } else { 0 })
+    }
+
+    /// What stands before a shard's keys: the prefix, and in the cluster layout the tag.
+    pub fn start(&self, shard: Shard) -> String {
+        let tag = if self.cluster { Self::tag_of(shard.0) } else { String::new() };
+        format!("{}{tag}", self.prefix)
     }
 
     function_keys! {
@@ -90,10 +120,9 @@ impl Keys {
         self.tagged(function, "idempotency", &format!("{function}:{key}"))
     }
 
-    /// A caller's reply stream. In the cluster layout there is one per tag: this is the one beside
-    /// `function`.
-    pub fn replies(&self, function: &FunctionId, caller: &CallerId) -> String {
-        self.tagged(function, "replies", caller.as_str())
+    /// A caller's reply stream: one in each shard.
+    pub fn replies(&self, shard: Shard, caller: &CallerId) -> String {
+        format!("{}replies:{caller}", self.start(shard))
     }
 
     /// A consumer's state.
@@ -101,23 +130,18 @@ impl Keys {
         self.tagged(function, "consumer:state", consumer.as_str())
     }
 
-    /// The set of all consumers: an index, repairable and never trusted.
-    pub fn all_consumers(&self) -> String {
-        format!("{}consumers:all", self.prefix)
+    /// The set of all consumers of a shard: an index, repairable and never trusted.
+    pub fn all_consumers(&self, shard: Shard) -> String {
+        format!("{}consumers:all", self.start(shard))
     }
 
-    /// The set of all functions: an index, repairable and never trusted.
-    pub fn all_functions(&self) -> String {
-        format!("{}registry:functions", self.prefix)
+    /// The set of all functions of a shard: an index, repairable and never trusted.
+    pub fn all_functions(&self, shard: Shard) -> String {
+        format!("{}registry:functions", self.start(shard))
     }
 
     fn tagged(&self, function: &FunctionId, kind: &str, rest: &str) -> String {
-        let prefix = &self.prefix;
-        if self.cluster {
-            format!("{prefix}{}{kind}:{rest}", Self::tag(function))
-        } else {
-            format!("{prefix}{kind}:{rest}")
-        }
+        format!("{}{kind}:{rest}", self.start(self.shard(function)))
     }
 }
 
@@ -138,15 +162,15 @@ mod tests {
             keys.due(&function),
             keys.result(&function, &call),
             keys.result_stream(&function, &call),
-            keys.replies(&function, &CallerId::new("n1").unwrap()),
+            keys.replies(keys.shard(&function), &CallerId::new("n1").unwrap()),
             keys.idempotency(&function, &IdempotencyKey::new("k").unwrap()),
             keys.dead_letters(&function),
             keys.epoch(&function),
             keys.consumer_state(&function, &ConsumerId::new("a:b-global-1").unwrap()),
             keys.active(&function),
             keys.definition(&function),
-            keys.all_consumers(),
-            keys.all_functions(),
+            keys.all_consumers(Shard::default()),
+            keys.all_functions(Shard::default()),
             response_channel(&call),
         ];
         insta::assert_snapshot!(names.join("\n"));
@@ -160,7 +184,8 @@ mod tests {
         for key in [
             keys.calls(&function),
             keys.result(&function, &CallId::new("{x}").unwrap()),
-            keys.replies(&function, &CallerId::new("n1").unwrap()),
+            keys.replies(keys.shard(&function), &CallerId::new("n1").unwrap()),
+            keys.all_functions(keys.shard(&function)),
         ] {
             assert!(key.starts_with(&start), "{key} does not start with {start}");
         }

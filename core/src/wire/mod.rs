@@ -9,5 +9,5 @@ mod keys;
 mod result;
 
 pub use entry::{CallEntry, MalformedEntry, OLDER_PEER_DEADLINE, fields};
-pub use keys::{Keys, SLOTS, response_channel};
+pub use keys::{Keys, SLOTS, Shard, response_channel};
 pub use result::{MalformedResult, decode_result, encode_result};

@@ -13,7 +13,7 @@ mod stores;
 mod watches;
 mod world;
 
-use stores::{Mem, Redis};
+use stores::{Cluster, Mem, Redis};
 use world::{World, judged};
 
 /// Runs each behaviour over each store. The reference store runs on paused time.
@@ -32,6 +32,14 @@ macro_rules! over_every_store {
                 $(#[tokio::test]
                 async fn $behaviour() {
                     crate::judged(crate::World::<crate::Redis>::new(), crate::$module::$behaviour).await;
+                })+
+            })+
+        }
+        mod over_a_cluster {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $behaviour() {
+                    crate::judged(crate::World::<crate::Cluster>::new(), crate::$module::$behaviour).await;
                 })+
             })+
         }

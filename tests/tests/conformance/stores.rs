@@ -1,7 +1,7 @@
 //! The stores that the suite runs over.
 
 use steadfast_core::transport::Transport;
-use steadfast_tests::{RedisServer, leaks};
+use steadfast_tests::{RedisServer, command, leaks};
 use steadfast_transport_mem::MemTransport;
 use steadfast_transport_redis::RedisTransport;
 
@@ -58,5 +58,33 @@ impl Store for Redis {
 
     fn leaks(&self) -> Vec<String> {
         leaks(&mut self.0.raw())
+    }
+}
+
+/// A node of a Redis cluster, with a prefix.
+pub(crate) struct Cluster(RedisServer);
+
+impl Store for Cluster {
+    type Transport = RedisTransport;
+
+    fn start() -> Self {
+        Self(RedisServer::cluster_of_one())
+    }
+
+    fn transport(&self) -> RedisTransport {
+        let url = format!("{}?layout=cluster&prefix=app:", self.0.url());
+        let builder = RedisTransport::builder(&url).expect("it is a URL");
+        builder.build().expect("plain TCP needs nothing more")
+    }
+
+    /// Beside what is left: whether a command named keys of different slots, or of another node.
+    fn leaks(&self) -> Vec<String> {
+        let mut raw = self.0.raw();
+        let mut found = leaks(&mut raw);
+        let errors: String = command(&mut raw, &["INFO", "errorstats"]);
+        let slots = ["CROSSSLOT", "MOVED", "ASK"].map(|code| format!("errorstat_{code}:"));
+        let lines = errors.lines().filter(|line| slots.iter().any(|it| line.starts_with(it)));
+        found.extend(lines.map(str::to_owned));
+        found
     }
 }

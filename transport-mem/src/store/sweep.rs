@@ -20,11 +20,11 @@ impl Work<'_> {
         limit: u32,
     ) -> Swept {
         let mut swept = Swept::default();
-        self.closed_any = true;
         self.close_acknowledged(limit, &mut swept);
         self.expire(limit, &mut swept);
         self.promote(attempts_max, limit, &mut swept);
         self.rob_stateless(stateless_idle, limit, &mut swept);
+        self.closed_any |= swept.closed > 0 || swept.names_removed > 0;
         swept.next_due = self.function.next_due(self.now);
         swept
     }

@@ -1,0 +1,315 @@
+//! Watches: one read of what stands together, or several side by side where it does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Pipeline;
+use redis::Value;
+use steadfast_core::call::CallerId;
+use steadfast_core::name::EntryId;
+use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
+use steadfast_core::wire::Shard;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use crate::choice::KeyLayout;
+use crate::read;
+use crate::session::{self, Session, ask};
+use crate::transport::{RedisTransport, lock};
+
+/// How long a server may take to end a blocked read before its connection is closed instead.
+const UNBLOCK_PATIENCE: Duration = Duration::from_millis(250);
+
+/// What a watch waits for in one shard.
+type Part = (Shard, Interest);
+type Woken = Result<Wake, TransportError>;
+
+/// A read that is under way. Dropped, it is unblocked, and its session stays.
+struct Underway {
+    answered: oneshot::Receiver<Result<Woken, Elapsed>>,
+    unwatch: Unwatch,
+}
+
+/// Ends a watch whose future is dropped.
+struct Unwatch {
+    transport: RedisTransport,
+    session: Option<Arc<Session>>,
+}
+
+impl Drop for Unwatch {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        let transport = self.transport.clone();
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { transport.unblock(session).await })),
+            Err(_) => session.close(),
+        }
+    }
+}
+
+impl Underway {
+    async fn end(mut self, attempted: &str) -> Woken {
+        let ended = (&mut self.answered).await;
+        let session = self.unwatch.session.take();
+        match ended {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_elapsed)) => {
+                // The server may serve it still; nobody would read the answer as this one's.
+                if let Some(session) = session {
+                    session.close();
+                }
+                Err(TransportError::unknown(
+                    ErrorKind::Timeout,
+                    format!("{attempted}: no answer within its block time and a margin"),
+                ))
+            }
+            Err(_gone) => Err(TransportError::unknown(
+                ErrorKind::Disconnected,
+                format!("{attempted}: its runtime has ended"),
+            )),
+        }
+    }
+}
+
+impl RedisTransport {
+    pub(crate) async fn watch_all(
+        &self,
+        session: Arc<Session>,
+        interest: Interest,
+        block: Duration,
+        attempted: &str,
+    ) -> Woken {
+        let (caller, given) = match &interest {
+            Interest::Replies { caller, after } => (Some(caller.clone()), *after),
+            _ => (None, EntryId::ZERO),
+        };
+        let parts = self.parts(interest);
+        let wakes = self.side_by_side(session, parts, block, attempted).await?;
+        if let Some(caller) = caller {
+            for (shard, wake) in &wakes {
+                if let Wake::Replies { last, .. } = wake {
+                    self.note_replies(&caller, *shard, *last);
+                }
+            }
+        }
+        Ok(wakes.into_iter().fold(Wake::Nothing, |all, (_, wake)| merged(all, wake, given)))
+    }
+
+    /// What is to be waited for in each shard; at least one part.
+    fn parts(&self, interest: Interest) -> Vec<Part> {
+        let keys = &self.layout().keys;
+        if self.config().layout == KeyLayout::Plain {
+            return vec![(Shard::default(), interest)];
+        }
+        match interest {
+            Interest::Deliveries { ref function, .. } => vec![(keys.shard(function), interest)],
+            Interest::Arrivals { after } => {
+                let together = self.layout().together(after.iter().map(|(it, _)| it), usize::MAX);
+                let part = |(shard, places): (Shard, Vec<usize>)| {
+                    let after = places.iter().map(|place| after[*place].clone()).collect();
+                    (shard, Interest::Arrivals { after })
+                };
+                let mut parts: Vec<Part> = together.into_iter().map(part).collect();
+                if parts.is_empty() {
+                    parts.push((Shard::default(), Interest::Arrivals { after: Vec::new() }));
+                }
+                parts
+            }
+            Interest::Replies { caller, .. } => keys
+                .shards()
+                .map(|shard| {
+                    let after = self.replies_seen(&caller, shard).unwrap_or(EntryId::ZERO);
+                    (shard, Interest::Replies { caller: caller.clone(), after })
+                })
+                .collect(),
+        }
+    }
+
+    /// Reads every part on a connection of its own; the first that ends ends the others.
+    async fn side_by_side(
+        &self,
+        session: Arc<Session>,
+        parts: Vec<Part>,
+        block: Duration,
+        attempted: &str,
+    ) -> Result<Vec<(Shard, Wake)>, TransportError> {
+        let mut sessions = vec![session.clone()];
+        for place in 1..parts.len() {
+            sessions.push(self.beside(&session, place - 1, attempted).await?);
+        }
+        let mut reads = JoinSet::new();
+        for (session, (shard, interest)) in sessions.iter().zip(parts) {
+            let underway = self.begin_read(session, shard, interest, block, attempted)?;
+            let attempted = attempted.to_owned();
+            reads.spawn(async move { (shard, underway.end(&attempted).await) });
+        }
+        let mut wakes = Vec::new();
+        let mut ends = JoinSet::new();
+        let mut first = true;
+        while let Some(read) = reads.join_next().await {
+            wakes.push(read);
+            if std::mem::take(&mut first) && !reads.is_empty() {
+                for session in &sessions {
+                    let (transport, session) = (self.clone(), session.clone());
+                    ends.spawn(async move { transport.unblock(session).await });
+                }
+            }
+        }
+        while ends.join_next().await.is_some() {}
+        let mut ended = Vec::with_capacity(wakes.len());
+        for wake in wakes {
+            let Ok((shard, wake)) = wake else {
+                return Err(TransportError::unknown(
+                    ErrorKind::Disconnected,
+                    format!("{attempted}: its runtime has ended"),
+                ));
+            };
+            ended.push((shard, wake?));
+        }
+        Ok(ended)
+    }
+
+    /// A further connection of a session, for what its own cannot wait for at the same time.
+    async fn beside(
+        &self,
+        session: &Session,
+        place: usize,
+        attempted: &str,
+    ) -> Result<Arc<Session>, TransportError> {
+        let known = lock(&session.beside).get(place).filter(|it| it.is_open()).cloned();
+        let beside = match known {
+            Some(beside) => beside,
+            None => self.open_beside(session, place, attempted).await?,
+        };
+        // A read that was dropped may be about to end.
+        let _ = beside.reading.busy.subscribe().wait_for(|busy| !*busy).await;
+        Ok(beside)
+    }
+
+    async fn open_beside(
+        &self,
+        session: &Session,
+        place: usize,
+        attempted: &str,
+    ) -> Result<Arc<Session>, TransportError> {
+        let disconnected = |why: &str| {
+            TransportError::not_applied(ErrorKind::Disconnected, format!("{attempted}: {why}"))
+        };
+        let opened = session::open(self.config(), self.connector(), session.link);
+        let opened = timeout(self.config().connect_timeout, opened).await;
+        let (opened, _) = opened.map_err(|_elapsed| disconnected("no answer in time"))??;
+        if opened.run_id != session.run_id {
+            return Err(disconnected("the server was restarted"));
+        }
+        let opened = Arc::new(opened);
+        let mut beside = lock(&session.beside);
+        if !session.is_open() {
+            return Err(disconnected("the session was closed"));
+        }
+        if place < beside.len() {
+            beside[place] = opened.clone();
+        } else {
+            beside.push(opened.clone());
+        }
+        Ok(opened)
+    }
+
+    fn begin_read(
+        &self,
+        session: &Arc<Session>,
+        shard: Shard,
+        interest: Interest,
+        block: Duration,
+        attempted: &str,
+    ) -> Result<Underway, TransportError> {
+        if session.reading.busy.send_replace(true) {
+            return Err(TransportError::not_applied(
+                ErrorKind::Busy,
+                format!("{attempted}: it waits already; it can watch one thing at a time"),
+            ));
+        }
+        let (answer, answered) = oneshot::channel();
+        let reading = session.reading.clone();
+        let mut connection = session.handle();
+        let layout = self.layout().clone();
+        let most = block + self.config().block_margin;
+        // Read by a task, so that the read's end does not depend on who polls this future. It owns no
+        // session: closing the session ends it.
+        tokio::spawn(async move {
+            let wait = read::wait(&mut connection, &reading, &layout, shard, &interest, block);
+            let ended = timeout(most, wait).await;
+            reading.busy.send_replace(false);
+            // Nobody hears it where the watch was dropped: deliveries stay pending at the consumer.
+            let _ = answer.send(ended);
+        });
+        let unwatch = Unwatch { transport: self.clone(), session: Some(session.clone()) };
+        Ok(Underway { answered, unwatch })
+    }
+
+    /// Ends a session's blocked read, and answers once it is over.
+    pub(crate) async fn unblock(&self, session: Arc<Session>) {
+        let mut busy = session.reading.busy.subscribe();
+        let mut pause = Duration::from_millis(1);
+        while *busy.borrow_and_update() {
+            session.reading.stop.notify_waiters();
+            let Some(commands) = self.commands(&session) else {
+                session.close();
+                return;
+            };
+            let mut pipe = Pipeline::new();
+            pipe.cmd("CLIENT").arg("UNBLOCK").arg(session.id.0);
+            let mut connection = commands.handle();
+            let asked = timeout(UNBLOCK_PATIENCE, ask(&mut connection, &pipe, "unblock")).await;
+            let refused = |answers: &Vec<Value>| {
+                answers.iter().any(|answer| matches!(answer, Value::ServerError(_)))
+            };
+            if !asked.is_ok_and(|it| it.is_ok_and(|answers| !refused(&answers))) {
+                session.close();
+                return;
+            }
+            // It may not have blocked yet, or its answer may be on its way.
+            let _ = timeout(pause, busy.wait_for(|busy| !*busy)).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// The last reply seen in a shard; nothing in the plain layout, where core knows it.
+    pub(crate) fn replies_seen(&self, caller: &CallerId, shard: Shard) -> Option<EntryId> {
+        let seen = lock(self.seen()).get(&(caller.clone(), shard)).copied();
+        (self.config().layout == KeyLayout::Cluster).then(|| seen.unwrap_or(EntryId::ZERO))
+    }
+
+    fn note_replies(&self, caller: &CallerId, shard: Shard, last: EntryId) {
+        if self.config().layout == KeyLayout::Cluster {
+            lock(self.seen()).insert((caller.clone(), shard), last);
+        }
+    }
+}
+
+/// What two parts of a watch came to. Replies of several shards are said to end at the last of them: where
+/// each goes on is known here.
+fn merged(all: Wake, more: Wake, given: EntryId) -> Wake {
+    match (all, more) {
+        (all, Wake::Nothing) => all,
+        (Wake::Nothing, Wake::Replies { records, last }) => {
+            Wake::Replies { records, last: last.max(given) }
+        }
+        (Wake::Arrivals(mut all), Wake::Arrivals(more)) => {
+            all.extend(more);
+            Wake::Arrivals(all)
+        }
+        (
+            Wake::Replies { records: mut all, last: before },
+            Wake::Replies { records: more, last },
+        ) => {
+            all.extend(more);
+            Wake::Replies { records: all, last: last.max(before) }
+        }
+        (_, more) => more,
+    }
+}
