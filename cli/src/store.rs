@@ -27,7 +27,9 @@ impl Store {
     /// The Redis server of a URL. Nothing is connected yet; an error quotes no part of the URL that may
     /// hold a password.
     pub(crate) fn at(url: &RedisUrl) -> Result<Self, ConfigError> {
-        Self::redis(RedisConfig::from_url(url.reveal())?)
+        let mut config = RedisConfig::from_url(url.reveal())?;
+        config.choose_by_env()?;
+        Self::redis(config)
     }
 
     /// The Redis server of the command line, or else of the environment.

@@ -3,4 +3,5 @@
 mod a_cluster_is_told_at_connect;
 mod a_fenced_consumer_has_a_successor;
 mod busy_functions_are_promoted;
+mod durability;
 mod trace_of_a_call;

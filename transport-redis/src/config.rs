@@ -239,6 +239,18 @@ impl RedisConfig {
             Some(url) => Self::from_url(&url)?,
             None => Self::of_workflow_nodes(look_up)?,
         };
+        config.choose(look_up)?;
+        Ok(config)
+    }
+
+    /// Takes layout, durability and certificates from the environment where it names them:
+    /// `STEADFAST_REDIS_LAYOUT`, `_DURABILITY` and `_CA`. [`RedisConfig::from_env`] has done so.
+    pub fn choose_by_env(&mut self) -> Result<(), ConfigError> {
+        self.choose(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn choose(&mut self, look_up: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+        let config = self;
         if let Some(text) = look_up("STEADFAST_REDIS_LAYOUT") {
             config.layout = layout(&text, "the environment's STEADFAST_REDIS_LAYOUT")?;
         }
@@ -248,7 +260,7 @@ impl RedisConfig {
         if let Some(file) = look_up("STEADFAST_REDIS_CA") {
             config.ca_pem = Some(certificates(&file)?);
         }
-        Ok(config)
+        Ok(())
     }
 
     fn of_workflow_nodes(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {

@@ -10,6 +10,7 @@ mod answer;
 mod builder;
 mod choice;
 mod config;
+mod confirm;
 mod connector;
 mod decode;
 mod encode;

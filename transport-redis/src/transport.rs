@@ -19,7 +19,9 @@ use steadfast_core::wire::Shard;
 use tokio::time::timeout;
 
 use crate::builder::RedisBuilder;
+use crate::choice::Durability;
 use crate::config::{ConfigError, RedisConfig};
+use crate::confirm;
 use crate::connector::Connector;
 use crate::decode::Decoder;
 use crate::encode::{Cursor, Encoder, Part};
@@ -102,6 +104,14 @@ impl RedisTransport {
         loop {
             let (session, connected) =
                 session::open(config, self.0.connector.as_ref(), link).await?;
+            if lock(&self.0.sessions).contains_key(&session.id) {
+                continue;
+            }
+            if link == Link::Command && config.durability != Durability::Memory {
+                let attempted = format!("connect {link} to {}", config.describe());
+                let confirming = self.beside(&session, 0, &attempted).await?;
+                config.durability.check(&confirming, &attempted).await?;
+            }
             let mut sessions = lock(&self.0.sessions);
             if let Entry::Vacant(place) = sessions.entry(session.id) {
                 place.insert(Arc::new(session));
@@ -125,6 +135,22 @@ impl RedisTransport {
     /// The last replies seen, by caller and shard.
     pub(crate) fn seen(&self) -> &Mutex<BTreeMap<(CallerId, Shard), EntryId>> {
         &self.0.seen
+    }
+
+    fn decode(
+        &self,
+        session: &Session,
+        ops: &[Op],
+        parts: &[Part],
+        answers: Vec<Value>,
+    ) -> Vec<OpResult> {
+        let decoder = Decoder {
+            layout: &self.0.layout,
+            run_id: &session.run_id,
+            note_cursor: &|function, cursor| self.note_cursor(function, cursor),
+        };
+        let sorted = by_operation(ops.len(), parts, answers);
+        ops.iter().zip(sorted).map(|(op, answers)| decoder.result(op, answers)).collect()
     }
 
     fn cursor(&self, function: &FunctionId) -> Cursor {
@@ -240,17 +266,29 @@ impl Transport for RedisTransport {
         let cursor = |function: &FunctionId| self.cursor(function);
         let seen = |caller: &CallerId, shard| self.replies_seen(caller, shard);
         let mut parts = Encoder::new(&self.0.layout, &session.run_id, &cursor, &seen).batch(&ops);
-        let answers = send(&mut session.handle(), &mut parts, &attempted).await?;
+        let durability = self.0.config.durability;
+        let confirming = if ops.iter().any(|op| durability.concerns(op)) {
+            Some(self.beside(&session, 0, &attempted).await?)
+        } else {
+            None
+        };
+        let over = confirming.as_ref().unwrap_or(&session);
+        let answers = send(&mut over.handle(), &mut parts, &attempted).await?;
         if answers.len() != parts.len() {
             return Err(crate::error::nonsense(&attempted));
         }
-        let decoder = Decoder {
-            layout: &self.0.layout,
-            run_id: &session.run_id,
-            note_cursor: &|function, cursor| self.note_cursor(function, cursor),
+        let results = self.decode(&session, &ops, &parts, answers);
+        let Some(confirming) = confirming else {
+            return Ok(results);
         };
-        let sorted = by_operation(ops.len(), &parts, answers);
-        Ok(ops.iter().zip(sorted).map(|(op, answers)| decoder.result(op, answers)).collect())
+        Ok(match durability.confirm(&confirming, &attempted).await {
+            Ok(()) => results,
+            Err(error) => ops
+                .iter()
+                .zip(results)
+                .map(|(op, result)| confirm::withheld(op, result, &error))
+                .collect(),
+        })
     }
 
     async fn watch(

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use crate::choice::KeyLayout;
+use crate::choice::{Durability, KeyLayout};
 use crate::read;
 use crate::session::{self, Session, ask};
 use crate::transport::{RedisTransport, lock};
@@ -89,8 +89,13 @@ impl RedisTransport {
             _ => (None, EntryId::ZERO),
         };
         let parts = self.parts(interest);
-        let wakes = self.side_by_side(session, parts, block, attempted).await?;
+        let wakes = self.side_by_side(session.clone(), parts, block, attempted).await?;
         if let Some(caller) = caller {
+            let replied = wakes.iter().any(|(_, wake)| matches!(wake, Wake::Replies { .. }));
+            if replied && !self.are_durable(&session, attempted).await? {
+                // They are read again from where this watch began.
+                return Ok(Wake::Nothing);
+            }
             for (shard, wake) in &wakes {
                 if let Wake::Replies { last, .. } = wake {
                     self.note_replies(&caller, *shard, *last);
@@ -98,6 +103,27 @@ impl RedisTransport {
             }
         }
         Ok(wakes.into_iter().fold(Wake::Nothing, |all, (_, wake)| merged(all, wake, given)))
+    }
+
+    /// Whether what was just read is as durable as was asked for.
+    async fn are_durable(
+        &self,
+        session: &Session,
+        attempted: &str,
+    ) -> Result<bool, TransportError> {
+        let durability = self.config().durability;
+        if durability == Durability::Memory {
+            return Ok(true);
+        }
+        let Some(commands) = self.commands(session) else {
+            return Ok(false);
+        };
+        let confirming = self.beside(&commands, 0, attempted).await?;
+        match durability.confirm(&confirming, attempted).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotDurable => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// What is to be waited for in each shard; at least one part.
@@ -175,7 +201,7 @@ impl RedisTransport {
     }
 
     /// A further connection of a session, for what its own cannot wait for at the same time.
-    async fn beside(
+    pub(crate) async fn beside(
         &self,
         session: &Session,
         place: usize,

@@ -38,7 +38,9 @@ pub(crate) struct RedisArguments {
     /// The Redis server (7.0 or later): `redis://[USER:PASSWORD@]HOST[:PORT][/DB][?prefix=P]`, `rediss://`
     /// for TLS, `unix:///SOCKET?db=DB`. Without it the environment names the server:
     /// `STEADFAST_REDIS_URL`, or else `QUEUE_BULL_REDIS_HOST`, `_PORT`, `_DB`, `_USERNAME`,
-    /// `_PASSWORD` and `_TLS`; without those it is at 127.0.0.1:6379. A command line can be seen by
+    /// `_PASSWORD` and `_TLS`; without those it is at 127.0.0.1:6379. Further parameters behind the `?`,
+    /// and above them `STEADFAST_REDIS_LAYOUT`, `_DURABILITY` and `_CA`: `layout=plain|cluster`,
+    /// `durability=memory|replicas:N|fsync`, `ca=FILE` (certificates to trust, PEM). A command line can be seen by
     /// other users of the machine: give a password by the environment.
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<RedisUrl>,
