@@ -51,9 +51,9 @@ impl RedisServer {
     pub fn replica(&self) -> Self {
         let port = self.port.to_string();
         let replica = Self::with(&["--replicaof", "127.0.0.1", &port]);
-        let mut raw = replica.raw();
-        while !command::<String>(&mut raw, &["INFO", "replication"]).contains("link_status:up") {
-            std::thread::sleep(Duration::from_millis(5));
+        let mut raw = self.raw();
+        while command::<u64>(&mut raw, &["WAIT", "1", "100"]) == 0 {
+            let () = command(&mut raw, &["TIME"]);
         }
         replica
     }

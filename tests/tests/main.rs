@@ -4,4 +4,6 @@ mod a_cluster_is_told_at_connect;
 mod a_fenced_consumer_has_a_successor;
 mod busy_functions_are_promoted;
 mod durability;
+mod least_rights_suffice;
+mod tls;
 mod trace_of_a_call;

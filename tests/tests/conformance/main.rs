@@ -13,7 +13,7 @@ mod stores;
 mod watches;
 mod world;
 
-use stores::{Cluster, Mem, Redis};
+use stores::{Cluster, Guarded, Mem, Redis};
 use world::{World, judged};
 
 /// Runs each behaviour over each store. The reference store runs on paused time.
@@ -32,6 +32,14 @@ macro_rules! over_every_store {
                 $(#[tokio::test]
                 async fn $behaviour() {
                     crate::judged(crate::World::<crate::Redis>::new(), crate::$module::$behaviour).await;
+                })+
+            })+
+        }
+        mod with_least_rights {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $behaviour() {
+                    crate::judged(crate::World::<crate::Guarded>::new(), crate::$module::$behaviour).await;
                 })+
             })+
         }

@@ -88,3 +88,25 @@ impl Store for Cluster {
         found
     }
 }
+
+/// A Redis server, as the worker of `examples/acl/`.
+pub(crate) struct Guarded(RedisServer);
+
+impl Store for Guarded {
+    type Transport = RedisTransport;
+
+    fn start() -> Self {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/acl/steadfast.acl");
+        Self(RedisServer::with(&["--aclfile", file]))
+    }
+
+    fn transport(&self) -> RedisTransport {
+        let builder = RedisTransport::builder(&self.0.url()).expect("it is a URL");
+        let builder = builder.credentials(Some("steadfast-worker"), "change-me-worker");
+        builder.build().expect("plain TCP needs nothing more")
+    }
+
+    fn leaks(&self) -> Vec<String> {
+        leaks(&mut self.0.raw())
+    }
+}
