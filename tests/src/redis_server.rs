@@ -15,6 +15,7 @@ pub struct RedisServer {
     child: Child,
     port: u16,
     folder: TempDir,
+    arguments: Vec<String>,
 }
 
 impl RedisServer {
@@ -60,24 +61,37 @@ impl RedisServer {
 
     fn spawn(arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
+        let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("there is a free port")
             .port();
-        let child = Command::new("redis-server")
+        let child = Self::process(port, folder.path(), &arguments);
+        Self { child, port, folder, arguments }
+    }
+
+    /// Kills the process, and starts it again where it was, with the files that it left.
+    pub fn restart(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = Self::process(self.port, self.folder.path(), &self.arguments);
+        assert!(self.answers(), "the server does not start again");
+    }
+
+    fn process(port: u16, folder: &Path, arguments: &[String]) -> Child {
+        Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--repl-diskless-sync-delay", "0"])
             .args(["--port", &port.to_string(), "--dir"])
-            .arg(folder.path())
+            .arg(folder)
             .args(arguments)
-            .current_dir(folder.path())
+            .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| {
                 panic!("redis-server cannot be started ({error}); apt-get install redis-server")
-            });
-        Self { child, port, folder }
+            })
     }
 
     /// Waits until this very process answers.

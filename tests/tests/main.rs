@@ -5,5 +5,6 @@ mod a_fenced_consumer_has_a_successor;
 mod busy_functions_are_promoted;
 mod durability;
 mod least_rights_suffice;
+mod nobody_is_robbed;
 mod tls;
 mod trace_of_a_call;
