@@ -64,3 +64,35 @@ fn health_tells_at_once_that_a_killed_process_serves_no_more() {
     });
     assert!(health.contains("disconnected: its consumers have no connection"), "{health}");
 }
+
+/// Ten seconds are what an observer's link must have stood for, and what the worker is stopped for: its
+/// connections stand all the while, and its heartbeats are not missed for long enough.
+#[test]
+fn a_stopped_process_that_is_connected_is_not_robbed() {
+    let server = RedisServer::start();
+    let url = &server.url();
+    let folder = Folder::new(&shell("wait", WAIT, "timeout = \"2m\""));
+    let begun =
+        || std::fs::read_to_string(folder.path("begun")).unwrap_or_default().lines().count();
+    let stopped = Run::serve(&folder.functions(), &["--redis", url]);
+    let call = steadfast()
+        .args(["call", "wait", "--timeout", "2m", "--redis", url, "--input", "7"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the call runs", || begun() == 1);
+    let observer = Run::serve(&folder.functions(), &["--verbose", "--redis", url]);
+    std::thread::sleep(std::time::Duration::from_secs(11));
+    stopped.signal(Signal::SIGSTOP);
+    std::thread::sleep(std::time::Duration::from_secs(10));
+    stopped.signal(Signal::SIGCONT);
+    std::fs::write(folder.path("go"), "").unwrap();
+    let output = call.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"7\n"[..]));
+    assert_eq!(begun(), 1);
+    observer.signal(Signal::SIGTERM);
+    let said = observer.end().messages;
+    assert!(!said.iter().any(|line| line.contains("taken over")), "{said:?}");
+    stopped.signal(Signal::SIGTERM);
+    assert_eq!(stopped.end().code, Some(0));
+}
