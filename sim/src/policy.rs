@@ -4,7 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use steadfast_core::attempt::{Attempt, AttemptEnd};
-use steadfast_core::call::Payload;
+use steadfast_core::call::{Failure, FailureKind, Outcome, Payload};
+use steadfast_core::command::Publication;
 use steadfast_core::entropy::{Entropy, Stream};
 
 use crate::digest::Digest;
@@ -75,6 +76,34 @@ pub enum Follow {
     Fail(Duration),
     /// It is touched so long after, and completed so long after that.
     TouchThenComplete(Duration, Payload),
+}
+
+impl Follow {
+    /// What is done with the token, each so long after the one before; a touch asks for this lease.
+    pub fn steps(self, lease: Duration) -> Vec<(Duration, Publication)> {
+        let complete = Publication::Complete;
+        match self {
+            Self::Nobody => Vec::new(),
+            Self::Complete(wait, result) => vec![(wait, complete(result))],
+            Self::Fail(wait) => vec![(wait, Publication::Fail("the holder's error".into()))],
+            Self::CompleteTwice(wait, result) => vec![
+                (wait, complete(result)),
+                (Duration::ZERO, complete(Payload::trusted("\"second\""))),
+            ],
+            Self::TouchThenComplete(wait, result) => {
+                vec![(wait, Publication::Touch(lease)), (wait, complete(result))]
+            }
+        }
+    }
+}
+
+/// The outcome that a publication offers, if it does.
+pub fn offered(publication: &Publication) -> Option<Outcome> {
+    match publication {
+        Publication::Complete(result) => Some(Outcome::Success(result.clone())),
+        Publication::Fail(why) => Some(Outcome::Error(Failure::new(FailureKind::Handler, why))),
+        Publication::Touch(_) => None,
+    }
 }
 
 impl Policy {

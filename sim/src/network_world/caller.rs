@@ -10,9 +10,8 @@ use steadfast_core::command::OnTimeout;
 use steadfast_core::event::CallError;
 use steadfast_core::name::{CallId, FunctionId};
 
-use super::process::{Order, Yard};
+use super::process::Yard;
 use super::recorder::Recorder;
-use super::worker::shut_down;
 use crate::faults::SlotId;
 use crate::history::{Fact, HostId};
 use crate::moment::Moment;
@@ -41,23 +40,13 @@ impl Agenda {
 
 /// One life of a caller's process.
 pub(super) async fn live(yard: Yard, agenda: Agenda, slot: SlotId) -> turmoil::Result {
-    let mut process = yard.start(slot).await?;
+    let process = yard.start(slot).await?;
     for number in 0..agenda.intents.len() as u32 {
         let client = Client::new(&yard, process.id, &process.host);
         drop(tokio::spawn(pursue(client, agenda.clone(), slot, number)));
     }
-    while let Some(order) = process.orders.recv().await {
-        match order {
-            Order::Save(_) => {}
-            Order::Await(calls) => await_calls(&yard, process.id, &process.host, calls),
-            Order::Tell => yard.say(slot, process.pending().await),
-            Order::Shutdown => {
-                shut_down(&yard, &process).await;
-                break;
-            }
-        }
-    }
-    yard.ended(slot);
+    // It serves nothing that could be saved.
+    process.obey(&yard, slot, |_, _| ()).await;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use steadfast_core::name::{CallId, FunctionId, NodeId};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, mpsc};
 
+use super::caller::await_calls;
 use super::connector::{Streams, transport};
 use super::recorder::Recorder;
 use super::scenario::NetworkScenario;
@@ -185,6 +186,31 @@ async fn listen(
 }
 
 impl Process {
+    /// Does as the world orders until it is told to shut down; `save` serves a function again.
+    pub(super) async fn obey(mut self, yard: &Yard, slot: SlotId, save: impl Fn(&Self, usize)) {
+        while let Some(order) = self.orders.recv().await {
+            match order {
+                Order::Save(number) => save(&self, number),
+                Order::Await(calls) => await_calls(yard, self.id, &self.host, calls),
+                Order::Tell => yard.say(slot, self.pending().await),
+                Order::Shutdown => {
+                    self.shut_down(yard).await;
+                    break;
+                }
+            }
+        }
+        yard.ended(slot);
+    }
+
+    /// Ends the host as its user does.
+    async fn shut_down(&self, yard: &Yard) {
+        yard.recorder.fact_of(self.id, Fact::ShutdownSent { host: self.id });
+        let drain = yard.scenario.options.drain;
+        if let Err(gone) = self.host.shutdown(drain).await {
+            yard.recorder.event("gone", || format!("{}: {gone}", self.id));
+        }
+    }
+
     /// What the node says it waits for.
     pub(super) async fn pending(&self) -> Vec<String> {
         let pending = self.host.pending().await.unwrap_or_default();

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use steadfast::{CallError, CallFailed, Caller, Token};
-use steadfast_core::call::{Failure, FailureKind, Outcome, Payload};
 use steadfast_core::command::Publication;
 
 use super::recorder::Recorder;
 use crate::history::{Fact, HostId};
-use crate::policy::Follow;
+use crate::policy::{Follow, offered};
 
 /// The holder of a token tries so often, with this pause between.
 const TRIES: u32 = 6;
@@ -26,32 +25,14 @@ pub(super) struct Held {
 impl Held {
     /// Does with the token what the policy says.
     pub(super) async fn follow(self, follow: Follow) {
-        let complete = Publication::Complete;
-        let steps = match follow {
-            Follow::Nobody => return,
-            Follow::Complete(wait, result) => vec![(wait, complete(result))],
-            Follow::Fail(wait) => vec![(wait, Publication::Fail("the holder's error".into()))],
-            Follow::CompleteTwice(wait, result) => vec![
-                (wait, complete(result)),
-                (Duration::ZERO, complete(Payload::trusted("\"second\""))),
-            ],
-            Follow::TouchThenComplete(wait, result) => {
-                vec![(wait, Publication::Touch(self.lease)), (wait, complete(result))]
-            }
-        };
-        for (wait, publication) in steps {
+        for (wait, publication) in follow.steps(self.lease) {
             tokio::time::sleep(wait).await;
             self.publish(&publication).await;
         }
     }
 
     async fn publish(&self, publication: &Publication) {
-        let outcome = match publication {
-            Publication::Complete(result) => Some(Outcome::Success(result.clone())),
-            Publication::Fail(why) => Some(Outcome::Error(Failure::new(FailureKind::Handler, why))),
-            Publication::Touch(_) => None,
-        };
-        if let Some(outcome) = outcome {
+        if let Some(outcome) = offered(publication) {
             let call = self.token.call.clone();
             self.recorder.fact_of(self.host, Fact::Offered { call, outcome });
         }

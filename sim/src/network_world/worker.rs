@@ -7,8 +7,7 @@ use steadfast::{Context, Function, HandlerError, Payload, Retry, function};
 use steadfast_core::attempt::{Attempt, AttemptEnd, AttemptId};
 use steadfast_core::name::{CallId, ConsumerId, FunctionId};
 
-use super::caller::await_calls;
-use super::process::{Order, Process, Yard};
+use super::process::{Process, Yard};
 use super::recorder::Recorder;
 use super::tokens::Held;
 use crate::faults::SlotId;
@@ -17,32 +16,12 @@ use crate::policy::Act;
 
 /// One life of a worker's process.
 pub(super) async fn live(yard: Yard, slot: SlotId) -> turmoil::Result {
-    let mut process = yard.start(slot).await?;
+    let process = yard.start(slot).await?;
     for number in 0..yard.scenario.functions.len() {
         serve(&yard, &process, number);
     }
-    while let Some(order) = process.orders.recv().await {
-        match order {
-            Order::Save(number) => serve(&yard, &process, number),
-            Order::Await(calls) => await_calls(&yard, process.id, &process.host, calls),
-            Order::Tell => yard.say(slot, process.pending().await),
-            Order::Shutdown => {
-                shut_down(&yard, &process).await;
-                break;
-            }
-        }
-    }
-    yard.ended(slot);
+    process.obey(&yard, slot, |process, number| serve(&yard, process, number)).await;
     Ok(())
-}
-
-/// Ends a host as its user does.
-pub(super) async fn shut_down(yard: &Yard, process: &Process) {
-    yard.recorder.fact_of(process.id, Fact::ShutdownSent { host: process.id });
-    let drain = yard.scenario.options.drain;
-    if let Err(gone) = process.host.shutdown(drain).await {
-        yard.recorder.event("gone", || format!("{}: {gone}", process.id));
-    }
 }
 
 /// Serves a function: a first time, or a save. Serving takes as long as the store is away.

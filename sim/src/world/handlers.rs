@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use steadfast_core::attempt::{Attempt, AttemptEnd, AttemptId, Interruption};
-use steadfast_core::call::{Failure, FailureKind, Outcome, Payload, Token};
+use steadfast_core::call::Token;
 use steadfast_core::command::{Command, Publication};
 use steadfast_core::event::{Answer, CallError};
 use steadfast_core::machine::{Done, EffectId, Input};
@@ -15,7 +15,7 @@ use super::calls::Purpose;
 use super::event::What;
 use crate::faults::FaultKind;
 use crate::history::{Fact, HostId};
-use crate::policy::{Act, Follow};
+use crate::policy::{Act, Follow, offered};
 use crate::subject::{SimStore, Subject};
 
 /// The holder of a token tries so often.
@@ -128,21 +128,11 @@ impl<M: Subject, S: SimStore> World<M, S> {
     }
 
     fn plan_publication(&mut self, attempt: &Attempt, after: Duration, follow: Follow) {
-        let complete = Publication::Complete;
-        let steps = match follow {
-            Follow::Nobody => return,
-            Follow::Complete(wait, result) => vec![(wait, complete(result))],
-            Follow::Fail(wait) => vec![(wait, Publication::Fail("the holder's error".into()))],
-            Follow::CompleteTwice(wait, result) => vec![
-                (wait, complete(result)),
-                (Duration::ZERO, complete(Payload::trusted("\"second\""))),
-            ],
-            Follow::TouchThenComplete(wait, result) => vec![
-                (wait, Publication::Touch(self.scenario.policy.lease)),
-                (wait, complete(result)),
-            ],
+        let steps = follow.steps(self.scenario.policy.lease);
+        let Some((wait, _)) = steps.first() else {
+            return;
         };
-        let first = self.now + after + steps[0].0;
+        let first = self.now + after + *wait;
         let number = self.publications.len() as u32;
         self.publications.push(Publishing { token: attempt.token(), steps, tries: 0 });
         self.queue.push(first, What::Publish(number));
@@ -159,13 +149,8 @@ impl<M: Subject, S: SimStore> World<M, S> {
             return;
         };
         let token = publishing.token.clone();
-        let outcome = match &publication {
-            Publication::Complete(result) => Some(Outcome::Success(result.clone())),
-            Publication::Fail(why) => Some(Outcome::Error(Failure::new(FailureKind::Handler, why))),
-            Publication::Touch(_) => None,
-        };
         let call = token.call.clone();
-        if let Some(outcome) = outcome {
+        if let Some(outcome) = offered(&publication) {
             let call = call.clone();
             self.fact(Fact::Offered { call, outcome });
         }
