@@ -1,12 +1,12 @@
 //! `determinism`: the same seeds here and in another process, which may be another build.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::process::{Command, Stdio};
-use std::{env, iter};
 
 use steadfast_sim::run;
 
+use super::other_process::{ask, print_first_difference};
 use crate::DeterminismArgs;
 
 /// Compares the hashes of all events of each seed; shows the first event that differs.
@@ -59,22 +59,5 @@ fn print_difference(
     let theirs = ask(other, &["replay", "--scenario", arguments.scenario.name, "--seed", &number])?;
     // What follows the trace is its hash and the judgement.
     let trace = theirs.lines().take_while(|line| !line.starts_with("hash of all events"));
-    let theirs = trace.map(Some).chain(iter::repeat(None));
-    let ours = ours.iter().map(|line| Some(line.as_str())).chain(iter::once(None));
-    for (index, (mine, other)) in ours.zip(theirs).enumerate() {
-        if mine != other {
-            writeln!(out, "first difference, in line {} of the trace:", index + 1)?;
-            writeln!(out, "  here:  {}", mine.unwrap_or("(the end)"))?;
-            return writeln!(out, "  there: {}", other.unwrap_or("(the end)"));
-        }
-    }
-    writeln!(out, "the traces' lines do not differ: what differs is not shown in them")
-}
-
-/// What a program prints; an error where it cannot be started. It may well exit with a failure: a
-/// seed that breaks a promise does.
-fn ask(program: &OsStr, arguments: &[&str]) -> io::Result<String> {
-    let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output();
-    let cannot = |error| io::Error::other(format!("cannot run {}: {error}", program.display()));
-    String::from_utf8(output.map_err(cannot)?.stdout).map_err(io::Error::other)
+    print_first_difference(&ours, trace, out)
 }

@@ -1,6 +1,7 @@
 //! What the program's verbs do. Each answers whether every promise was kept.
 
 pub(crate) mod determinism;
+mod other_process;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod turmoil;

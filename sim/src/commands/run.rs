@@ -1,8 +1,9 @@
 //! `run`: many seeds, judged and added up.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_sim::case::Case;
 use steadfast_sim::faults::{FaultKind, Injected};
 use steadfast_sim::probes::Tallies;
@@ -87,39 +88,9 @@ impl Totals {
 }
 
 /// A line on the terminal that tells how far it is; nothing where standard error is none.
-struct Progress {
-    total: u64,
-    started: Instant,
-    shown: Option<Instant>,
-}
-
-impl Progress {
-    fn of(total: u64, started: Instant) -> Self {
-        Self { total, started, shown: None }
-    }
-
-    fn show(&mut self, totals: &Totals) {
-        let is_due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(200));
-        if !is_due || !io::stderr().is_terminal() {
-            return;
-        }
-        self.shown = Some(Instant::now());
-        let done = totals.seeds;
-        let rate = done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
-        let filled = (done * 30 / self.total.max(1)) as usize;
-        eprint!(
-            "\r[{:-<30}] {done}/{} seeds, {rate:.0}/s, {} failed ",
-            "#".repeat(filled),
-            self.total,
-            totals.failed.len()
-        );
-    }
-
-    fn clear(&self) {
-        if self.shown.is_some() {
-            eprint!("\r{:78}\r", "");
-        }
-    }
+fn progress_of(seeds: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len} seeds, {per_sec}, {msg}");
+    ProgressBar::new(seeds).with_style(style.expect("the template is one"))
 }
 
 /// Runs the seeds.
@@ -127,20 +98,20 @@ pub(crate) fn run(arguments: &RunArgs, out: &mut impl Write) -> io::Result<bool>
     let started = Instant::now();
     let mut totals = Totals::default();
     let seeds = arguments.seeds.clone();
-    let mut progress = Progress::of(seeds.end - seeds.start, started);
+    let progress = progress_of(seeds.end - seeds.start);
     for seed in seeds {
         let report = run::judge((*arguments.scenario).clone(), seed);
         totals.add(&report);
         if !report.violations.is_empty() {
-            progress.clear();
-            print_failure(arguments, &report, out)?;
+            progress.suspend(|| print_failure(arguments, &report, out))?;
+            progress.set_message(format!("{} failed", totals.failed.len()));
         }
-        progress.show(&totals);
+        progress.inc(1);
         if totals.failed.len() >= arguments.failures_max {
             break;
         }
     }
-    progress.clear();
+    progress.finish_and_clear();
     totals.print(arguments, started.elapsed(), out)?;
     Ok(totals.failed.is_empty() && totals.met_enough(arguments))
 }

@@ -1,11 +1,12 @@
 //! `turmoil`: seeds of the network world, judged; one seed as lines; both processes' hashes.
 
+use std::env;
 use std::io::{self, Write};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use steadfast_sim::network_world::{self, NetworkScenario, Run};
 
+use super::other_process::{ask, print_first_difference};
 use crate::TurmoilArgs;
 
 pub(crate) fn run(arguments: &TurmoilArgs, out: &mut impl Write) -> io::Result<bool> {
@@ -110,10 +111,9 @@ fn compare(
             writeln!(out, "{name}: seed {seed} diverges")?;
             let theirs = other_process(&["--scenario", name, "--seed", &seed.to_string()])?;
             let mine = network_world::run(scenario.clone(), seed, true).lines;
-            let mut pairs = mine.iter().zip(theirs.lines());
-            if let Some((mine, theirs)) = pairs.find(|(mine, theirs)| mine != theirs) {
-                writeln!(out, "  here:  {mine}\n  there: {theirs}")?;
-            }
+            // What follows the trace is its hash and the judgement.
+            let trace = theirs.lines().take_while(|line| !line.contains(" events, hash "));
+            print_first_difference(&mine, trace, out)?;
             return Ok(false);
         }
     }
@@ -123,10 +123,8 @@ fn compare(
 
 /// What another process of this program prints for these arguments of `turmoil`.
 fn other_process(arguments: &[&str]) -> io::Result<String> {
-    let program = std::env::current_exe()?;
-    let output =
-        Command::new(program).arg("turmoil").args(arguments).stderr(Stdio::inherit()).output()?;
-    String::from_utf8(output.stdout).map_err(io::Error::other)
+    let program = env::current_exe()?;
+    ask(program.as_os_str(), &[&["turmoil"], arguments].concat())
 }
 
 fn hash(seed: u64, run: &Run) -> String {
