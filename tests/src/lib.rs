@@ -1,10 +1,11 @@
-//! What suites of more than one crate share: a redis-server of a test's own, and a tabletop on which one
-//! node and the reference store are moved by hand.
+//! What the suites of several crates share: a redis-server of a test's own, short names for operations, and a
+//! tabletop on which one node and the reference store are moved by hand.
 //!
 //! On the tabletop every effect takes one millisecond there and one back, in order. Nothing is random, so that a trace
 //! of the tabletop is a story that a reader can follow; the simulator is where messages are lost.
 
 mod leaks;
+pub mod ops;
 mod redis_server;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use steadfast_core::transport::{Interest, Wake};
 use steadfast_transport_mem::{MemStore, StoreConfig};
 
 pub use leaks::leaks;
-pub use redis_server::{RedisServer, command};
+pub use redis_server::{Ended, RedisServer, command};
 
 /// A message takes this long from the node to the store, and back.
 const LATENCY: Duration = Duration::from_millis(1);

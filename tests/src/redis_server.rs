@@ -1,5 +1,6 @@
 //! A redis-server of a test's own.
 
+use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,14 +27,19 @@ impl RedisServer {
 
     /// Starts it with more arguments.
     pub fn with(arguments: &[&str]) -> Self {
+        Self::try_with(arguments).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts it with more arguments; an error that tells what to do where that cannot be.
+    pub fn try_with(arguments: &[&str]) -> io::Result<Self> {
         // Somebody else may take a port between its choice and its use.
         for _ in 0..10 {
-            let mut server = Self::spawn(arguments);
+            let mut server = Self::spawn(free_port()?, arguments)?;
             if server.answers() {
-                return server;
+                return Ok(server);
             }
         }
-        panic!("redis-server did not answer on ten ports in turn");
+        Err(io::Error::other("redis-server did not answer on ten ports in turn"))
     }
 
     /// Starts a node of a cluster that owns every slot.
@@ -59,39 +65,25 @@ impl RedisServer {
         replica
     }
 
-    fn spawn(arguments: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder can be made");
+    fn spawn(port: u16, arguments: &[&str]) -> io::Result<Self> {
+        let folder = TempDir::new()?;
         let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("there is a free port")
-            .port();
-        let child = Self::process(port, folder.path(), &arguments);
-        Self { child, port, folder, arguments }
+        let child = process(port, folder.path(), &arguments)?;
+        Ok(Self { child, port, folder, arguments })
+    }
+
+    /// Ends it for now; all that it held is lost.
+    pub fn end(self) -> Ended {
+        Ended { port: self.port }
     }
 
     /// Kills the process, and starts it again where it was, with the files that it left.
     pub fn restart(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.child = Self::process(self.port, self.folder.path(), &self.arguments);
+        self.child = process(self.port, self.folder.path(), &self.arguments)
+            .unwrap_or_else(|error| panic!("{error}"));
         assert!(self.answers(), "the server does not start again");
-    }
-
-    fn process(port: u16, folder: &Path, arguments: &[String]) -> Child {
-        Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--repl-diskless-sync-delay", "0"])
-            .args(["--port", &port.to_string(), "--dir"])
-            .arg(folder)
-            .args(arguments)
-            .current_dir(folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("redis-server cannot be started ({error}); apt-get install redis-server")
-            })
     }
 
     /// Waits until this very process answers.
@@ -105,7 +97,7 @@ impl RedisServer {
                 let info = redis::cmd("INFO").arg("server").query::<String>(&mut connection);
                 let mine = format!("process_id:{}\r", self.child.id());
                 // Where it asks for a password, it is ours to give.
-                return info.is_ok_and(|info| info.contains(&mine));
+                return info.map_or(true, |info| info.contains(&mine));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -115,6 +107,21 @@ impl RedisServer {
     /// Where it is.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it is, with credentials: `user:password`.
+    pub fn url_as(&self, credentials: &str) -> String {
+        format!("redis://{credentials}@127.0.0.1:{}", self.port)
+    }
+
+    /// Where its Unix socket is.
+    pub fn unix_url(&self) -> String {
+        format!("unix://{}/socket", self.folder.path().display())
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The folder of its files.
@@ -142,6 +149,44 @@ impl Drop for RedisServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server that has ended, and may begin anew on the port that it had.
+#[derive(Debug)]
+pub struct Ended {
+    port: u16,
+}
+
+impl Ended {
+    /// Starts it again, empty.
+    pub fn start(self) -> RedisServer {
+        let mut server =
+            RedisServer::spawn(self.port, &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(server.answers(), "the port that it had is taken");
+        server
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn process(port: u16, folder: &Path, arguments: &[String]) -> io::Result<Child> {
+    Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--repl-diskless-sync-delay", "0"])
+        .args(["--port", &port.to_string(), "--unixsocket", "socket", "--dir"])
+        .arg(folder)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| {
+            let remedy = "apt-get install redis-server";
+            io::Error::other(format!("redis-server cannot be started ({error}); {remedy}"))
+        })
 }
 
 /// Sends a command, which must succeed.

@@ -2,11 +2,11 @@
 
 use steadfast_core::call::{CallState, Delivered, Lease, Outcome, Payload, Record};
 use steadfast_core::op::{Op, Reply, Submission, Verdict};
-
-use crate::ops::{
-    acknowledge, call, cancel, complete, consumer, decide, function, inspect, keyed, millis, named,
-    submission, submit, sweep,
+use steadfast_tests::ops::{
+    acknowledge, call, cancel, complete, consumer, decide, fail, function, inspect, keyed, millis,
+    named, relocate, seconds, submission, submit, sweep,
 };
+
 use crate::stores::Store;
 use crate::world::World;
 
@@ -27,12 +27,12 @@ pub(crate) async fn a_call_is_admitted_once<S: Store>(world: &World<S>) {
 
 pub(crate) async fn a_key_joins_calls<S: Store>(world: &World<S>) {
     world.register("w").await;
-    world.check(keyed("c1", "k: 1"), "accepted").await;
-    world.check(keyed("c1", "k: 1"), "already open").await;
-    world.check(keyed("c2", "k: 1"), "joined to c1").await;
-    world.check(keyed("c3", "k: 2"), "accepted").await;
+    world.check(Op::Submit(keyed("c1", "k: 1")), "accepted").await;
+    world.check(Op::Submit(keyed("c1", "k: 1")), "already open").await;
+    world.check(Op::Submit(keyed("c2", "k: 1")), "joined to c1").await;
+    world.check(Op::Submit(keyed("c3", "k: 2")), "accepted").await;
     world.check(complete("c1", "1", None), "done").await;
-    match world.ask(keyed("c4", "k: 1")).await {
+    match world.ask(Op::Submit(keyed("c4", "k: 1"))).await {
         Reply::Submitted(steadfast_core::op::Admission::Joined { call: joined, record }) => {
             assert_eq!((joined, record.is_some()), (call("c1"), true));
         }
@@ -60,7 +60,7 @@ pub(crate) async fn a_call_is_decided_once<S: Store>(world: &World<S>) {
     // An undecided call may be decided by whoever has the result.
     world.check(complete("c1", "1", None), "done").await;
     world.check(complete("c1", "2", Some(lease.entry)), "overruled: success").await;
-    world.check(crate::ops::fail("c1", &lease), "overruled: success").await;
+    world.check(fail("c1", &lease), "overruled: success").await;
     world.check(cancel("c1"), "overruled: success").await;
     world.check(acknowledge("c1"), "acknowledged, cleared: false").await;
     assert_eq!(outcome(world, "c1").await, Outcome::Success(Payload::trusted("1")));
@@ -136,7 +136,7 @@ pub(crate) async fn a_deadline_expires<S: Store>(world: &World<S>) {
     tokio::time::sleep(millis(40)).await;
     world.check(expire("c1"), "done").await;
     world.check(complete("c2", "1", None), "overruled: expired").await;
-    world.check(sweep(), "swept: 0 promoted, 1 expired, 0 robbed").await;
+    world.check(sweep(100, seconds(60)), "swept: 0 promoted, 1 expired, 0 robbed").await;
     for id in ["c1", "c2", "c3"] {
         assert_eq!(outcome(world, id).await, Outcome::Expired);
     }
@@ -147,7 +147,7 @@ pub(crate) async fn a_call_that_nobody_served_leaves_nothing<S: Store>(world: &W
     let short = Submission { deadline: millis(20), ..submission("c1") };
     world.check(Op::Submit(short), "accepted").await;
     world.check(submit("c2"), "accepted").await;
-    let parked = Submission { delay: crate::ops::seconds(60), ..submission("c3") };
+    let parked = Submission { delay: seconds(60), ..submission("c3") };
     world.check(Op::Submit(parked), "accepted").await;
     tokio::time::sleep(millis(30)).await;
     world.check(decide("c1", Verdict::Expire), "done").await;
@@ -188,7 +188,7 @@ pub(crate) async fn an_older_callers_entry_is_served<S: Store>(world: &World<S>)
     assert_eq!((delivery.input.as_str(), delivery.attempt), ("{\"a\":0}", 1));
     let lease = Lease { entry: delivery.entry, consumer: consumer("w"), epoch };
     let to = steadfast_core::op::Destination::Retry { delay: millis(0) };
-    world.check(crate::ops::relocate("o1", &lease, to), "done").await;
+    world.check(relocate("o1", &lease, to), "done").await;
     let delivery = world.fetch_one("w").await;
     assert_eq!((delivery.older_peer, delivery.attempt), (true, 2));
     world.check(complete("o1", "false", Some(delivery.entry)), "done").await;

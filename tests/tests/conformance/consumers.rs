@@ -3,10 +3,11 @@
 use steadfast_core::definition::Definition;
 use steadfast_core::name::Epoch;
 use steadfast_core::op::{Op, PulseAnswer, Reply};
-
-use crate::ops::{
-    beat, cancel, complete, consumer, deregister, fetch, function, named, register, submit,
+use steadfast_tests::ops::{
+    beat, cancel, complete, consumer, deregister, fetch, function, named, node, pulse, register,
+    submit,
 };
+
 use crate::stores::Store;
 use crate::world::World;
 
@@ -18,16 +19,25 @@ pub(crate) async fn epochs_grow_and_a_removed_one_stays_removed<S: Store>(world:
     assert_eq!(world.ask(register("w1", session)).await, Reply::Registered { epoch: first });
     let beaten = |answer| Reply::Beaten(vec![answer]);
     let alive = beaten(PulseAnswer::Alive { pending: Vec::new() });
-    assert_eq!(world.ask(beat("w1", first, session)).await, alive);
-    assert_eq!(world.ask(beat("w1", second, session)).await, beaten(PulseAnswer::Removed));
+    assert_eq!(world.ask(beat(vec![pulse("w1", first)], session)).await, alive);
+    assert_eq!(
+        world.ask(beat(vec![pulse("w1", second)], session)).await,
+        beaten(PulseAnswer::Removed)
+    );
     // A stop that names another epoch does nothing.
     world.check(deregister("w1", Epoch(first.0 - 1)), "deregistered, 0 released").await;
-    assert_eq!(world.ask(beat("w1", first, session)).await, alive);
+    assert_eq!(world.ask(beat(vec![pulse("w1", first)], session)).await, alive);
     world.check(deregister("w1", first), "deregistered, 0 released").await;
-    assert_eq!(world.ask(beat("w1", first, session)).await, beaten(PulseAnswer::Removed));
+    assert_eq!(
+        world.ask(beat(vec![pulse("w1", first)], session)).await,
+        beaten(PulseAnswer::Removed)
+    );
     // A late copy of its registration does not bring it back.
     world.ask(register("w1", session)).await;
-    assert_eq!(world.ask(beat("w1", first, session)).await, beaten(PulseAnswer::Removed));
+    assert_eq!(
+        world.ask(beat(vec![pulse("w1", first)], session)).await,
+        beaten(PulseAnswer::Removed)
+    );
 }
 
 pub(crate) async fn a_heartbeat_lists_what_is_pending<S: Store>(world: &World<S>) {
@@ -37,7 +47,7 @@ pub(crate) async fn a_heartbeat_lists_what_is_pending<S: Store>(world: &World<S>
     world.check(submit("c2"), "accepted").await;
     // Its answer may be lost: the heartbeat tells, and the entries are read again.
     world.ask(fetch("w", 10)).await;
-    let Reply::Beaten(answers) = world.ask(beat("w", epoch, session)).await else {
+    let Reply::Beaten(answers) = world.ask(beat(vec![pulse("w", epoch)], session)).await else {
         panic!("not beaten");
     };
     let [PulseAnswer::Alive { pending }] = &answers[..] else { panic!("{answers:?}") };
@@ -62,7 +72,7 @@ pub(crate) async fn definitions_are_described_and_discovered<S: Store>(world: &W
     let register = Op::Register {
         definition: definition.clone(),
         consumer: id.clone(),
-        node: crate::ops::node("n"),
+        node: node("n"),
         sessions: vec![session],
     };
     let Reply::Registered { epoch } = world.ask(register).await else { panic!("not registered") };

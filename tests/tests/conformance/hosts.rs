@@ -9,10 +9,10 @@ use steadfast::{
     CallError, CallFailed, EntryId, FailureKind, Function, HandlerError, OutcomeKind, Retry,
     function, parse_token, token_text,
 };
+use steadfast_tests::ops::{millis, named, seconds};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::ops::{millis, named, seconds};
 use crate::stores::Store;
 use crate::world::{PATIENCE, World};
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use futures_util::future::join_all;
 use steadfast::{Function, function};
 use steadfast_core::op::Op;
+use steadfast_tests::ops::{millis, named};
 use tokio::time::timeout;
 
-use crate::ops::{millis, named};
 use crate::stores::Store;
 use crate::world::{PATIENCE, World};
 

@@ -7,7 +7,6 @@ mod calls;
 mod consumers;
 mod hosts;
 mod hosts_under_faults;
-mod ops;
 mod settling;
 mod stores;
 mod watches;

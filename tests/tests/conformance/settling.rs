@@ -6,11 +6,11 @@ use steadfast_core::call::{Failure, FailureKind, Lease, Token};
 use steadfast_core::name::{EntryId, Epoch};
 use steadfast_core::op::{Authority, Destination, Op, Reply, Verdict};
 use steadfast_core::time::StoreTime;
-
-use crate::ops::{
+use steadfast_tests::ops::{
     begin, call, cancel, complete, consumer, dead_letter, decide, fail, function, inspect, millis,
     relocate, seconds, submit, sweep,
 };
+
 use crate::stores::Store;
 use crate::world::World;
 
@@ -48,7 +48,7 @@ pub(crate) async fn a_release_counts_nothing_and_a_retry_counts<S: Store>(world:
     world.check(relocate("c1", &lease, later), "done").await;
     world.check(inspect("c1"), "open, parked, attempt 3").await;
     tokio::time::sleep(millis(30)).await;
-    world.check(sweep(), "swept: 1 promoted, 0 expired, 0 robbed").await;
+    world.check(sweep(100, seconds(60)), "swept: 1 promoted, 0 expired, 0 robbed").await;
     let delivery = world.fetch_one("w").await;
     assert_eq!(delivery.attempt, 3);
     world.check(complete("c1", "1", Some(delivery.entry)), "done").await;
@@ -80,7 +80,7 @@ pub(crate) async fn a_deferral_ends_by_its_token<S: Store>(world: &World<S>) {
     world.check(relocate("c2", &lease, defer(60_000)), "done").await;
     world.check(touch("c2", "n"), "done").await;
     tokio::time::sleep(millis(20)).await;
-    world.check(sweep(), "swept: 1 promoted, 0 expired, 0 robbed").await;
+    world.check(sweep(100, seconds(60)), "swept: 1 promoted, 0 expired, 0 robbed").await;
     let delivery = world.fetch_one("w").await;
     assert_eq!(delivery.attempt, 2);
     world.check(complete("c2", "1", Some(delivery.entry)), "done").await;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use steadfast_core::name::{EntryId, SessionId};
 use steadfast_core::op::{Op, Submission};
 use steadfast_core::transport::{ErrorKind, Interest, Link, Transport, Wake};
+use steadfast_tests::ops::{
+    cancel, complete, consumer, ensure, fetch, function, millis, named, node, submission, submit,
+};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::ops::{
-    cancel, complete, consumer, ensure, fetch, function, millis, named, node, submission, submit,
-};
 use crate::stores::Store;
 use crate::world::{PATIENCE, World};
 

@@ -9,9 +9,9 @@ use steadfast_core::config::Config;
 use steadfast_core::name::{Epoch, SessionId};
 use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{Link, Transport};
+use steadfast_tests::ops::{consumer, deregister, fetch, register};
 use tokio::sync::OnceCell;
 
-use crate::ops::{consumer, deregister, fetch, register};
 use crate::stores::Store;
 
 /// Far longer than anything takes that works.

@@ -5,7 +5,7 @@ use steadfast_core::op::{Op, Reply};
 use steadfast_core::transport::{Applied, ErrorKind, Link, Transport};
 use steadfast_transport_redis::RedisTransport;
 
-use crate::support::{Server, World, fetch, function, submit};
+use crate::support::{RedisServer, World, fetch, function, submit};
 
 #[tokio::test]
 async fn a_session_is_the_servers_client_id() {
@@ -29,7 +29,7 @@ async fn a_session_is_the_servers_client_id() {
 
 #[tokio::test]
 async fn a_socket_and_a_database_of_the_url_are_used() {
-    let server = Server::start();
+    let server = RedisServer::start();
     let transport = RedisTransport::builder(&format!("{}?db=3", server.unix_url())).unwrap();
     let transport = transport.prefix("app:").build().unwrap();
     let session = transport.connect(Link::Command).await.unwrap().session;
@@ -50,7 +50,7 @@ async fn refused(url: &str) -> (ErrorKind, Applied) {
 
 #[tokio::test]
 async fn who_may_not_in_is_denied() {
-    let server = Server::start_with(&["--requirepass", "right"]);
+    let server = RedisServer::with(&["--requirepass", "right"]);
     let at = format!("127.0.0.1:{}", server.port());
     let denied = (ErrorKind::Denied, Applied::No);
     assert_eq!(refused(&format!("redis://{at}")).await, denied);
@@ -62,7 +62,7 @@ async fn who_may_not_in_is_denied() {
 
 #[tokio::test]
 async fn nobody_there_is_disconnected() {
-    let server = Server::start();
+    let server = RedisServer::start();
     let url = server.url();
     drop(server);
     let transport = RedisTransport::builder(&url).unwrap().build().unwrap();
@@ -74,7 +74,8 @@ async fn nobody_there_is_disconnected() {
 async fn a_user_without_client_list_sees_no_sessions() {
     let mut world = World::new().await;
     let () = world.raw(&["ACL", "SETUSER", "me", "on", ">pw", "~*", "&*", "+@all", "-client|list"]);
-    let builder = world.server.builder().credentials(Some("me"), "pw");
+    let builder =
+        RedisTransport::builder(&world.server.url()).unwrap().credentials(Some("me"), "pw");
     let transport = builder.build().unwrap();
     let connected = transport.connect(Link::Command).await.unwrap();
     assert!(!connected.sees_sessions);

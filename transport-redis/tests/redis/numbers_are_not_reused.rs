@@ -3,17 +3,17 @@
 use steadfast_core::op::Op;
 use steadfast_core::transport::{ErrorKind, Link, Transport};
 
-use crate::support::Server;
+use crate::support::{RedisServer, transport_to};
 
 #[tokio::test]
 async fn a_late_close_of_an_old_session_hits_no_new_one() {
-    let server = Server::start();
-    let transport = server.transport();
+    let server = RedisServer::start();
+    let transport = transport_to(&server);
     let mut old = Vec::new();
     for _ in 0..3 {
         old.push(transport.connect(Link::Command).await.unwrap().session);
     }
-    let server = server.restart();
+    let server = server.end().start();
     // The same numbers would come up again.
     let mut new = Vec::new();
     for _ in 0..3 {

@@ -3,11 +3,11 @@
 use steadfast_core::transport::{Link, Transport};
 use steadfast_transport_redis::{RedisConfig, RedisTransport};
 
-use crate::support::{Server, World, submission};
+use crate::support::{RedisServer, World, submission};
 
 #[tokio::test]
 async fn no_text_holds_a_password() {
-    let server = Server::start();
+    let server = RedisServer::start();
     let url = format!("redis://me:hunter2@127.0.0.1:{}/0", server.port());
     let builder = RedisTransport::builder(&url).unwrap();
     let shown = format!("{builder:?} {:?}", RedisConfig::from_url(&url));

@@ -16,7 +16,7 @@ use proptest::test_runner::{Config, TestRunner};
 use coverage::Coverage;
 use pair::Pair;
 
-use crate::support::Server;
+use crate::support::RedisServer;
 
 /// Sequences in an ordinary test run.
 const SEQUENCES: u32 = 40;
@@ -52,7 +52,7 @@ fn the_reference_and_a_real_server_answer_alike() {
 /// Runs so many sequences against a server of their own.
 fn run(cases: u32) -> (Coverage, Result<(), String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let pair = RefCell::new(runtime.block_on(Pair::new(Server::start())));
+    let pair = RefCell::new(runtime.block_on(Pair::new(RedisServer::start())));
     let coverage = RefCell::new(Coverage::default());
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&step::sequences(), |sequence| {

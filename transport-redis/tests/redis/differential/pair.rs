@@ -16,7 +16,7 @@ use super::coverage::Coverage;
 use super::normal::{Normal, normal, shown};
 use super::side::{Action, SHORT, Side};
 use super::step::Step;
-use crate::support::{Server, World, function, inspect, node};
+use crate::support::{RedisServer, World, function, inspect, node};
 
 /// How far apart the stores' stamps may be, beside the longest time that a batch took: the wire rounds to
 /// milliseconds.
@@ -42,7 +42,7 @@ struct Course<'a> {
 }
 
 impl Pair {
-    pub(crate) async fn new(server: Server) -> Self {
+    pub(crate) async fn new(server: RedisServer) -> Self {
         let world = World::of(server).await;
         let replies = world.transport.connect(Link::Replies).await.unwrap().session;
         Self { world, replies }

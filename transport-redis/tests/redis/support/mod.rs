@@ -1,9 +1,7 @@
-//! What the tests share: a server, a node's connection to it, and short names for operations.
+//! What the tests share: a server, and a node's connection to it.
 
-mod ops;
-mod server;
 mod world;
 
-pub(crate) use ops::*;
-pub(crate) use server::Server;
-pub(crate) use world::World;
+pub(crate) use steadfast_tests::RedisServer;
+pub(crate) use steadfast_tests::ops::*;
+pub(crate) use world::{World, transport_to};

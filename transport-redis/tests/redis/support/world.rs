@@ -6,24 +6,30 @@ use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{Link, Transport};
 use steadfast_transport_redis::RedisTransport;
 
-use super::ops::{consumer, fetch, register};
-use super::server::Server;
+use steadfast_tests::RedisServer;
+use steadfast_tests::ops::{consumer, fetch, register};
 
 /// A server, a transport to it, and a command session.
 pub(crate) struct World {
-    pub(crate) server: Server,
+    pub(crate) server: RedisServer,
     pub(crate) transport: RedisTransport,
     pub(crate) session: SessionId,
     pub(crate) raw: redis::Connection,
 }
 
+/// A transport to this server.
+pub(crate) fn transport_to(server: &RedisServer) -> RedisTransport {
+    let builder = RedisTransport::builder(&server.url()).expect("the URL of a test server is one");
+    builder.build().expect("plain TCP needs nothing more")
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::of(Server::start()).await
+        Self::of(RedisServer::start()).await
     }
 
-    pub(crate) async fn of(server: Server) -> Self {
-        let transport = server.transport();
+    pub(crate) async fn of(server: RedisServer) -> Self {
+        let transport = transport_to(&server);
         let session = transport.connect(Link::Command).await.unwrap().session;
         let raw = server.raw();
         Self { server, transport, session, raw }
