@@ -21,7 +21,8 @@ pub struct Config {
     pub survey_interval: Duration,
     /// Between two such looks while nobody else was seen there.
     pub survey_interval_alone: Duration,
-    /// The most functions of one look; a node with more looks at them in rounds.
+    /// The most functions of one look, or twice as many while nobody else was seen there; a node with more
+    /// looks at them in rounds.
     pub survey_functions_max: usize,
     /// Without any session for so long, as watched by an observer, a node is dead.
     pub session_grace: Duration,
