@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::name::{ConsumerId, FunctionId};
 use crate::node::desk::Desk;
 use crate::node::outbox::Route;
-use crate::op::{ConsumerRecord, FunctionSurvey, Op, OpResult, Reply, Survey};
+use crate::op::{ConsumerRecord, FunctionSurvey, GroupName, Op, OpResult, Reply, Survey};
 use crate::reachable;
 use crate::time::Time;
 
@@ -31,6 +31,8 @@ struct Observation {
     /// It read or renewed lately, by the last look at its function.
     renews: bool,
     removing: bool,
+    /// The look that saw it last.
+    look: u64,
 }
 
 /// See the module's documentation.
@@ -42,6 +44,8 @@ pub(crate) struct Reconciler {
     /// Every function was looked at once.
     went_round: bool,
     observed: BTreeMap<ConsumerId, Observation>,
+    /// Looks at one function, so far.
+    looks: u64,
     /// Consumers removed by this node, and entries taken over from them.
     pub(crate) removed: u64,
     pub(crate) taken_over: u64,
@@ -109,16 +113,17 @@ impl Reconciler {
         function: &FunctionSurvey,
         ours: impl Fn(&ConsumerId) -> bool,
     ) {
-        let stands = |consumer: &ConsumerId| {
-            function.consumers.iter().any(|record| record.consumer == *consumer)
-        };
-        self.observed
-            .retain(|consumer, seen| seen.function != function.function || stands(consumer));
-        for record in function.consumers.iter().filter(|record| !ours(&record.consumer)) {
-            let name = function.names.iter().find(|name| name.consumer == record.consumer);
-            let renews = name.is_some_and(|name| name.idle < desk.config.session_grace);
+        self.looks += 1;
+        for (index, record) in function.consumers.iter().enumerate() {
+            if ours(&record.consumer) {
+                continue;
+            }
+            let renews = name_of(function, record, index)
+                .is_some_and(|name| name.idle < desk.config.session_grace);
             match self.observed.get_mut(&record.consumer) {
-                Some(seen) if seen.record.is_unchanged(record) => seen.renews = renews,
+                Some(seen) if seen.record.is_unchanged(record) => {
+                    (seen.renews, seen.look) = (renews, self.looks);
+                }
                 _ => {
                     let seen = Observation {
                         function: function.function.clone(),
@@ -127,11 +132,14 @@ impl Reconciler {
                         sessionless_since: None,
                         renews,
                         removing: false,
+                        look: self.looks,
                     };
                     self.observed.insert(record.consumer.clone(), seen);
                 }
             }
         }
+        let looks = self.looks;
+        self.observed.retain(|_, seen| seen.look == looks || seen.function != function.function);
     }
 
     pub(crate) fn removed(
@@ -159,6 +167,18 @@ impl Reconciler {
             (observation.renews, observation.removing).hash(&mut into);
         }
     }
+}
+
+/// The group's name of a consumer. Where the store lists both in one order it stands at the same place, or
+/// near.
+fn name_of<'a>(
+    function: &'a FunctionSurvey,
+    record: &ConsumerRecord,
+    index: usize,
+) -> Option<&'a GroupName> {
+    let is_its = |name: &&GroupName| name.consumer == record.consumer;
+    let there = function.names.get(index).filter(is_its);
+    there.or_else(|| function.names.iter().find(is_its))
 }
 
 impl ConsumerRecord {

@@ -335,7 +335,7 @@ pub enum Op {
         /// Its heartbeat as observed.
         heartbeat: StoreTime,
         /// Its node's sessions as observed.
-        sessions: Vec<SessionId>,
+        sessions: Arc<[SessionId]>,
     },
     /// Who serves these functions and how they stand. Writes nothing.
     Survey {

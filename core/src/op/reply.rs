@@ -116,7 +116,7 @@ pub struct ConsumerRecord {
     /// The server life in which it last beat.
     pub run_id: RunId,
     /// Its node's sessions at its last heartbeat.
-    pub sessions: Vec<SessionId>,
+    pub sessions: Arc<[SessionId]>,
     /// Errors since it started.
     pub error_count: u64,
     /// The last of them.

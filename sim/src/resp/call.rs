@@ -94,7 +94,7 @@ fn single(script: &str, function: FunctionId, words: &mut Words<'_>) -> Read<Op>
             let sessions = sessions(words)?;
             // The heartbeat again, in ms.
             words.skip(1)?;
-            Op::Remove { function, consumer, epoch, heartbeat, sessions }
+            Op::Remove { function, consumer, epoch, heartbeat, sessions: sessions.into() }
         }
         _ => return Err(Nonsense),
     })

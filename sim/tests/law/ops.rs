@@ -245,7 +245,7 @@ fn consuming() -> impl Strategy<Value = Op> {
                 consumer: consumer.parse().unwrap(),
                 epoch,
                 heartbeat: StoreTime::from_micros(heartbeat),
-                sessions,
+                sessions: sessions.into(),
             }
         ),
     ]

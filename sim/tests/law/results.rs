@@ -308,7 +308,7 @@ prop_compose! {
             started_at: StoreTime::from_millis(started_ms),
             heartbeat: StoreTime::from_micros(heartbeat),
             run_id: run_id.parse().unwrap(),
-            sessions,
+            sessions: sessions.into(),
             error_count,
             last_error: last_error.map(Into::into),
         }

@@ -34,7 +34,7 @@ impl Work<'_> {
             started_at: self.now,
             heartbeat: self.now,
             run_id: self.run_id.clone(),
-            sessions: sessions.to_vec(),
+            sessions: sessions.into(),
             error_count: 0,
             last_error: None,
         };
@@ -57,7 +57,7 @@ impl Work<'_> {
             status: pulse.status,
             heartbeat: self.now,
             run_id: self.run_id.clone(),
-            sessions: sessions.to_vec(),
+            sessions: sessions.into(),
             error_count: pulse.error_count,
             last_error: pulse.last_error.clone(),
             ..record.clone()
@@ -109,7 +109,7 @@ impl Work<'_> {
         sessions: &[SessionId],
     ) -> Reply {
         let as_observed = self.function.consumer(self.now, consumer).is_some_and(|record| {
-            record.epoch == epoch && record.heartbeat == heartbeat && record.sessions == sessions
+            record.epoch == epoch && record.heartbeat == heartbeat && *record.sessions == *sessions
         });
         if !as_observed {
             return Reply::Kept;

@@ -158,7 +158,7 @@ fn function(side: &Side, survey: &FunctionSurvey, normal: &mut Normal) -> String
                 side.owner_of(it.epoch),
                 it.node,
                 it.status,
-                it.sessions == [side.session],
+                *it.sessions == [side.session],
                 it.error_count,
                 it.last_error
             )
