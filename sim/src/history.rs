@@ -141,6 +141,16 @@ pub enum Fact {
         /// The call that is open.
         call: CallId,
     },
+    /// The store handed a call to the read of a consumer. Only worlds that take a group away from under its
+    /// consumers note it: there one entry is handed out again while its first holder knows of nothing.
+    Delivered {
+        /// To which host.
+        host: HostId,
+        /// To which consumer.
+        consumer: ConsumerId,
+        /// The call.
+        call: CallId,
+    },
     /// A handler was started.
     Begun {
         /// On which host.

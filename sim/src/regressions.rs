@@ -5,12 +5,13 @@
 //! it, though what a seed draws changes as scenarios and kinds of faults are added. And by its
 //! shrunk case, in `cases/`: a file with the whole script, which no later change of drawing
 //! touches. That a case does find its bug was seen by putting the bug back. `BUGS.md` tells each
-//! story.
+//! story. A checker that accused the innocent is a bug too: it hides behind its alarm what it was made for.
 
 use crate::case::Case;
 use crate::checkers::Promise;
 use crate::faults::FaultKind;
 use crate::scenario::{self, Scenario};
+use crate::workload::Habits;
 
 /// A scenario, and its seeds that met a bug.
 pub type Found = (fn() -> Scenario, &'static [u64]);
@@ -58,12 +59,17 @@ pub fn first_swarm() -> Scenario {
             FaultKind::Stop,
             FaultKind::Handler,
         ],
-        ..scenario::swarm()
+        ..swarm_of_240()
     }
 }
 
+/// The swarm as it was until its seeds had 300 calls.
+pub fn swarm_of_240() -> Scenario {
+    Scenario { habits: Habits::mixed(240), ..scenario::swarm() }
+}
+
 /// Every bug, in the order of finding.
-pub const ALL: [Regression; 4] = [
+pub const ALL: [Regression; 7] = [
     Regression {
         name: "late-promotion",
         promise: Promise::SaveStallsNothing,
@@ -91,5 +97,26 @@ pub const ALL: [Regression; 4] = [
         wrong: "an adopted call was run again by the late answer of the read that was cut",
         found: &[(scenario::mini, &[8819, 4257, 6985, 8203, 8315]), (first_swarm, &[875])],
         case: Some(include_str!("../cases/adopted-twice.json")),
+    },
+    Regression {
+        name: "slow-clock-removal",
+        promise: Promise::EpochsAdvance,
+        wrong: "a checker counted how long a removed consumer is known from before the store's clock went back",
+        found: &[(swarm_of_240, &[55_386])],
+        case: Some(include_str!("../cases/slow-clock-removal.json")),
+    },
+    Regression {
+        name: "handed-out-again",
+        promise: Promise::DecidedOnce,
+        wrong: "a checker took who began last for who holds the call, after its group was deleted",
+        found: &[(swarm_of_240, &[58_551])],
+        case: Some(include_str!("../cases/handed-out-again.json")),
+    },
+    Regression {
+        name: "taker-falls-too",
+        promise: Promise::DeadNoticed,
+        wrong: "a checker missed that a call was taken over in time, by a worker that was killed itself",
+        found: &[(swarm_of_240, &[97_104, 80_675])],
+        case: Some(include_str!("../cases/taker-falls-too.json")),
     },
 ];

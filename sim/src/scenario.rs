@@ -180,7 +180,7 @@ pub fn swarm() -> Scenario {
         faults: FaultKind::ALL.to_vec(),
         swarm: true,
         policy: Policy::MIXED,
-        habits: Habits::mixed(240),
+        habits: Habits::mixed(300),
         drift_ppm: 300,
         options: FunctionOptions { drain: Duration::from_secs(2), ..calm().options },
         // A world of a minute: a circuit that is open for the default of a minute would end it.

@@ -478,3 +478,24 @@ fn a_call_that_kills_is_begun_no_more_often_than_it_may() {
     counted_anew.insert(10, (200, lost(&[], &[], &[])));
     check(counted_anew, &[]);
 }
+
+#[test]
+fn a_removed_consumer_is_known_for_five_minutes_of_the_stores_clock() {
+    let removed = Fact::Removed {
+        function: function(),
+        consumer: consumer("b"),
+        connected_for: Duration::ZERO,
+        beat_ago: Duration::MAX,
+    };
+    let clock = |ahead_secs: i64| Fact::StoreClock { ahead_micros: ahead_secs * 1_000_000 };
+    let again = |clocks: Vec<(u64, Fact)>| {
+        let before = vec![(20_020, registered("b", 2)), (20_030, clock(-20))];
+        let after = vec![(20_040, removed.clone())];
+        let anew = vec![(21_000, registered("b", 3))];
+        life("1", [before, after, clocks, anew].concat())
+    };
+    check(again(vec![(20_050, clock(275))]), &["epochs"]);
+    check(again(vec![(20_050, clock(285))]), &[]);
+    check(again(vec![(20_050, clock(285)), (20_060, clock(0))]), &[]);
+    check(again(vec![]), &["epochs"]);
+}

@@ -109,6 +109,38 @@ fn a_removed_consumer_works_no_more_once_it_could_learn_so() {
     check(vec![(2, removed(0)), (3, paused(0, 25)), (30, begun(0, "c2", 1))], &[]);
 }
 
+fn handed(host: u32) -> Fact {
+    Fact::Delivered { host: HostId(host), consumer: consumer(host), call: call("c1") }
+}
+
+#[test]
+fn who_begins_late_what_was_handed_on_does_not_hold_it() {
+    let robbed = |last: u32| {
+        let taken = vec![(1, paused(0, 3)), (1, failed(0)), (1, handed(0)), (2, handed(last))];
+        let run =
+            vec![(2, begun(1, "c1", 1)), (3, begun(0, "c1", 1)), (4, failed(1)), (5, decided())];
+        [taken, run].concat()
+    };
+    check(robbed(1), &[]);
+    check(robbed(0), &[Promise::DecidedOnce]);
+}
+
+#[test]
+fn a_killed_workers_call_runs_elsewhere_unless_its_taker_falls_too() {
+    let killed = |host: u32| Fact::Killed { host: HostId(host), sessions_end: true };
+    let end = (90, Fact::Healed);
+    let taken = (41, handed(1));
+    let orphaned = |more: Vec<(u64, Fact)>| {
+        [vec![(0, served(2)), (30, failed(0)), (30, begun(0, "c1", 1)), (40, killed(0))], more]
+            .concat()
+    };
+    check(orphaned(vec![taken.clone(), end.clone()]), &[Promise::DeadNoticed]);
+    check(orphaned(vec![taken.clone(), (42, begun(1, "c1", 2)), end.clone()]), &[]);
+    check(orphaned(vec![taken.clone(), (42, killed(1)), end.clone()]), &[]);
+    check(orphaned(vec![(41, killed(1)), end.clone()]), &[Promise::DeadNoticed]);
+    check(orphaned(vec![taken, (42, paused(1, 44)), end]), &[]);
+}
+
 #[test]
 fn a_failure_is_decided_by_who_holds_the_call() {
     let robbed = |more: Vec<(u64, Fact)>| {

@@ -51,6 +51,21 @@ fn an_adopted_call_is_not_run_again_by_the_late_answer_of_its_read() {
 }
 
 #[test]
+fn a_removed_consumer_is_known_for_five_minutes_since_its_removal() {
+    check("slow-clock-removal");
+}
+
+#[test]
+fn who_was_handed_a_call_last_decides_its_failure_though_another_begins_it_later() {
+    check("handed-out-again");
+}
+
+#[test]
+fn a_call_whose_taker_falls_too_was_taken_over() {
+    check("taker-falls-too");
+}
+
+#[test]
 fn each_regression_has_a_name_of_its_own_and_its_story_is_told() {
     let names: BTreeSet<&str> = ALL.iter().map(|known| known.name).collect();
     assert_eq!(names.len(), ALL.len());

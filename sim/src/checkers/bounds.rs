@@ -1,6 +1,7 @@
 //! Attempts, concurrency and epochs stay within their bounds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use steadfast_core::call::CallState;
 use steadfast_core::command::FunctionOptions;
@@ -9,6 +10,7 @@ use steadfast_core::name::{CallId, ConsumerId, Epoch, FunctionId};
 use super::{Promise, Terms, Violation};
 use crate::faults::FaultKind;
 use crate::history::{Fact, History, HostId};
+use crate::moment::Moment;
 
 #[derive(Default)]
 struct Bounds<'a> {
@@ -22,29 +24,63 @@ struct Bounds<'a> {
     /// The store or a group has gone back: a call may be delivered from two of its pasts.
     went_back: bool,
     last: BTreeMap<&'a FunctionId, Epoch>,
-    /// When each consumer was given its epoch, by the latest that the store's clock had shown then. A
-    /// removed consumer is known for so long; afterwards it is a new one.
-    given_at: BTreeMap<&'a ConsumerId, i128>,
-    kept_micros: i128,
+    /// Since when each consumer is kept, by the store's clock: since its removal, or since it was given its
+    /// epoch. A removed consumer is known for so long; afterwards it is a new one.
+    kept_since: BTreeMap<&'a ConsumerId, Shown>,
+    clock: StoreClock,
+}
+
+/// A moment, and what the store's clock showed then.
+#[derive(Clone, Copy)]
+struct Shown {
+    at: Moment,
+    micros: i128,
+}
+
+/// What the store's clock has shown.
+#[derive(Default)]
+struct StoreClock {
     ahead_micros: i128,
-    high_micros: i128,
+    /// What it showed last before each of its jumps.
+    peaks: Vec<Shown>,
+}
+
+impl StoreClock {
+    fn at(&self, at: Moment) -> Shown {
+        Shown { at, micros: i128::from(at.as_micros()) + self.ahead_micros }
+    }
+
+    fn jump(&mut self, at: Moment, ahead_micros: i64) {
+        self.peaks.push(self.at(at));
+        self.ahead_micros = i128::from(ahead_micros);
+    }
+
+    /// It has shown, between then and now, a time so much later than what it showed then.
+    fn has_shown(&self, since: Shown, later: Duration, now: Moment) -> bool {
+        let peaks = self.peaks.iter().filter(|peak| peak.at >= since.at).copied();
+        peaks
+            .chain([self.at(now)])
+            .any(|shown| shown.micros - since.micros >= later.as_micros().cast_signed())
+    }
 }
 
 /// Checks every bound at every fact.
 pub(super) fn check(history: &History, terms: &Terms, found: &mut Vec<Violation>) {
     let mut bounds = Bounds::default();
     for (at, fact) in history.facts() {
-        let shown = i128::from(at.as_micros()) + bounds.ahead_micros;
-        bounds.high_micros = bounds.high_micros.max(shown);
-        bounds.kept_micros = terms.kept.as_micros().cast_signed();
-        if let Some((promise, what)) = bounds.broken_by(fact) {
+        if let Some((promise, what)) = bounds.broken_by(*at, fact, terms) {
             found.push(Violation { promise, at: *at, what });
         }
     }
 }
 
 impl<'a> Bounds<'a> {
-    fn broken_by(&mut self, fact: &'a Fact) -> Option<(Promise, String)> {
+    fn broken_by(
+        &mut self,
+        at: Moment,
+        fact: &'a Fact,
+        terms: &Terms,
+    ) -> Option<(Promise, String)> {
         match fact {
             Fact::Served { function, options, .. } => {
                 self.options.insert(function, options);
@@ -76,7 +112,11 @@ impl<'a> Bounds<'a> {
                 None
             }
             Fact::StoreClock { ahead_micros } => {
-                self.ahead_micros = i128::from(*ahead_micros);
+                self.clock.jump(at, *ahead_micros);
+                None
+            }
+            Fact::Removed { consumer, .. } => {
+                self.kept_since.insert(consumer, self.clock.at(at));
                 None
             }
             Fact::Disturbed { kind: FaultKind::GroupDeleted, .. } => {
@@ -84,7 +124,13 @@ impl<'a> Bounds<'a> {
                 None
             }
             Fact::Registered { function, consumer, epoch } => {
-                self.registered(function, consumer, *epoch)
+                let shown = self.clock.at(at);
+                let since = *self.kept_since.entry(consumer).or_insert(shown);
+                let is_forgotten = self.clock.has_shown(since, terms.kept, at);
+                if is_forgotten {
+                    self.kept_since.insert(consumer, shown);
+                }
+                self.registered((function, consumer, *epoch), is_forgotten)
             }
             _ => None,
         }
@@ -117,13 +163,10 @@ impl<'a> Bounds<'a> {
 
     fn registered(
         &mut self,
-        function: &'a FunctionId,
-        consumer: &'a ConsumerId,
-        epoch: Epoch,
+        (function, consumer, epoch): (&'a FunctionId, &'a ConsumerId, Epoch),
+        is_forgotten: bool,
     ) -> Option<(Promise, String)> {
         let given = self.epochs.entry(consumer).or_default();
-        let given_at = *self.given_at.entry(consumer).or_insert(self.high_micros);
-        let is_forgotten = self.high_micros - given_at >= self.kept_micros;
         let is_anew = given.is_empty() || self.forgotten.remove(consumer) || is_forgotten;
         let last = self.last.get(function).copied();
         let holds = given.contains(&epoch) || (is_anew && last.is_none_or(|last| last < epoch));

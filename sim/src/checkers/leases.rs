@@ -28,6 +28,8 @@ struct Run<'a> {
 struct Leases<'a> {
     history: &'a History,
     running: BTreeMap<&'a CallId, Vec<Run<'a>>>,
+    /// Whom each call was handed to last, as far as the world notes it.
+    handed: BTreeMap<&'a CallId, &'a ConsumerId>,
     /// The execution that each call was begun by last, of those by who may hold it.
     latest: BTreeMap<&'a CallId, Run<'a>>,
     removed: BTreeMap<&'a ConsumerId, Moment>,
@@ -40,6 +42,7 @@ pub(super) fn check(history: &History, found: &mut Vec<Violation>) {
     let mut leases = Leases {
         history,
         running: BTreeMap::new(),
+        handed: BTreeMap::new(),
         latest: BTreeMap::new(),
         removed: BTreeMap::new(),
         offered: BTreeSet::new(),
@@ -54,12 +57,15 @@ pub(super) fn check(history: &History, found: &mut Vec<Violation>) {
 impl<'a> Leases<'a> {
     fn broken_by(&mut self, at: Moment, fact: &'a Fact) -> Option<(Promise, String)> {
         match fact {
+            Fact::Delivered { consumer, call, .. } => {
+                self.handed.insert(call, consumer);
+                None
+            }
             Fact::Begun { host, consumer, call, .. } => {
                 let run = Run { host: *host, consumer, since: at };
                 let broken = self.is_resurrected(run).or_else(|| self.is_robbery(run, call));
                 self.running.entry(call).or_default().push(run);
-                // One that was removed, and has yet to learn so, holds nothing that it begins.
-                if !self.removed.contains_key(consumer) {
+                if self.may_hold(consumer, call) {
                     self.latest.insert(call, run);
                 }
                 broken.map(|what| (Promise::DeadNoticed, what))
@@ -121,6 +127,13 @@ impl<'a> Leases<'a> {
             "{}: {} begins {call}, which {} runs since {}",
             run.host, run.consumer, robbed.consumer, robbed.since
         ))
+    }
+
+    /// Who was removed, and has yet to learn so, holds nothing that it begins; and who begins late what was
+    /// handed to another since holds it no more.
+    fn may_hold(&self, consumer: &ConsumerId, call: &CallId) -> bool {
+        let is_handed_on = self.handed.get(call).is_some_and(|last| *last != consumer);
+        !is_handed_on && !self.removed.contains_key(consumer)
     }
 
     /// A handler's error decided a call whose latest attempt still runs: who failed did not hold it.

@@ -83,6 +83,7 @@ impl Scene<'_> {
                 && !self.was_lost(call)
                 && !self.was_settled(call)
                 && !self.runs_by(call, due)
+                && !self.is_with_another_victim(call, due)
             {
                 found.push(Violation {
                     promise: Promise::DeadNoticed,
@@ -138,6 +139,26 @@ impl Scene<'_> {
         self.history.facts()[..self.index]
             .iter()
             .any(|(_, fact)| matches!(fact, Fact::Decided { call: decided, .. } if decided == call))
+    }
+
+    /// The call was taken over in time, by one that was then killed or disturbed itself, and may have
+    /// begun nothing.
+    fn is_with_another_victim(&self, call: &CallId, due: Moment) -> bool {
+        let calm = Calm { history: self.history };
+        let in_time = |from: usize| {
+            self.history.facts()[from..].iter().take_while(|(at, _)| *at <= due).enumerate()
+        };
+        in_time(self.index).any(|(after, (at, fact))| match fact {
+            Fact::Delivered { host: taker, call: taken, .. }
+                if taken == call && *taker != self.killed =>
+            {
+                let is_killed = in_time(self.index + after).any(
+                    |(_, (_, fact))| matches!(fact, Fact::Killed { host, .. } if host == taker),
+                );
+                is_killed || !calm.holds((*at, due), |host| host == Some(*taker))
+            }
+            _ => false,
+        })
     }
 
     /// The call is begun elsewhere, or decided, by then.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use steadfast_core::machine::{Done, EffectId, Input};
-use steadfast_core::name::SessionId;
+use steadfast_core::name::{ConsumerId, SessionId};
 use steadfast_core::transport::{ErrorKind, Link, TransportError};
 
 use super::World;
@@ -51,6 +51,8 @@ pub(super) struct Conn {
     held_down: Vec<(EffectId, Box<Done>)>,
     /// The blocking read under way at the store; whether its answer is to be lost.
     pub(super) watch: Option<(EffectId, bool)>,
+    /// The consumer that it reads for, where it is a read of deliveries.
+    pub(super) reader: Option<ConsumerId>,
     /// A wish to end a blocking read came before the read itself.
     pub(super) aborted: Option<EffectId>,
     /// Results of the batch that has come in part.
@@ -155,6 +157,7 @@ impl<M: Subject, S: SimStore> World<M, S> {
             held_up: Vec::new(),
             held_down: Vec::new(),
             watch: None,
+            reader: None,
             aborted: None,
             partial: Vec::new(),
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_core::call::{CallState, FailureKind, Outcome};
+use steadfast_core::call::{CallState, Delivered, FailureKind, Outcome};
 use steadfast_core::name::{CallId, ConsumerId, FunctionId, SessionId};
 use steadfast_core::op::{
     Admission, Beginning, Destination, Op, OpResult, PulseAnswer, Reply, Settlement, Submission,
@@ -189,6 +189,18 @@ impl<M: Subject, S: SimStore> World<M, S> {
                 });
             }
             _ => {}
+        }
+    }
+
+    /// Records whom the store handed calls to.
+    pub(super) fn delivered(&mut self, conn: u32, deliveries: &[Delivered]) {
+        let conn = &self.conns[conn as usize];
+        let (host, reader) = (conn.host, conn.reader.clone());
+        for delivered in deliveries {
+            if let (Some(consumer), Delivered::Call(delivery)) = (&reader, delivered) {
+                let (consumer, call) = (consumer.clone(), delivery.call.clone());
+                self.fact(Fact::Delivered { host, consumer, call });
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use steadfast_core::call::CallState;
 use steadfast_core::machine::{Done, EffectId};
 use steadfast_core::name::{CallId, FunctionId, SessionId};
 use steadfast_core::op::{Lane, Op, Reply};
-use steadfast_core::transport::{Connected, ErrorKind, TransportError, Wake};
+use steadfast_core::transport::{Connected, ErrorKind, Interest, TransportError, Wake};
 
 use super::World;
 use super::event::{Message, What};
@@ -62,7 +62,12 @@ impl<M: Subject, S: SimStore> World<M, S> {
                     id: effect,
                     interest: interest.clone(),
                 });
-                self.conn(conn).watch = Some((effect, cut));
+                let reader = match &interest {
+                    Interest::Deliveries { consumer, .. } => Some(consumer.clone()),
+                    _ => None,
+                };
+                let reading = self.conn(conn);
+                (reading.watch, reading.reader) = (Some((effect, cut)), reader);
                 let aborted = self.conn(conn).aborted.take() == Some(effect);
                 match answer {
                     Some(wake) => self.wake(conn, wake),
@@ -172,6 +177,9 @@ impl<M: Subject, S: SimStore> World<M, S> {
             id: effect,
             wake: wake.clone(),
         });
+        if let Ok(Wake::Deliveries(deliveries)) = &wake {
+            self.delivered(conn, deliveries);
+        }
         if cut {
             self.reset(conn);
         } else {
