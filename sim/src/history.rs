@@ -220,6 +220,8 @@ pub enum Fact {
         ticket: Ticket,
         /// The call it is about.
         call: CallId,
+        /// It is to make the call.
+        makes: bool,
     },
     /// A host answered a request.
     Answered {

@@ -146,7 +146,7 @@ fn a_lost_call_and_a_forgotten_outcome_are_named() {
 #[test]
 fn forgetting_too_early_is_named_and_only_if_the_call_was_there_when_asked() {
     let (host, ticket) = (HostId(9), Ticket(1));
-    let asked = Fact::Asked { host, ticket, call: call() };
+    let asked = Fact::Asked { host, ticket, call: call(), makes: false };
     let error = Some(CallError::OutcomeForgotten { call: call() });
     let answered = Fact::Answered { host, ticket, error };
     check(life("0", vec![(21_000, asked.clone()), (21_001, answered.clone())]), &["P1"]);
@@ -178,7 +178,7 @@ fn an_outcome_that_nobody_made_is_named() {
 #[test]
 fn an_awaiter_is_told_once_and_not_never() {
     let (host, ticket) = (HostId(9), Ticket(1));
-    let asked = (10, Fact::Asked { host, ticket, call: call() });
+    let asked = (10, Fact::Asked { host, ticket, call: call(), makes: false });
     let answered = (20, Fact::Answered { host, ticket, error: None });
     let killed = (30, Fact::Killed { host, sessions_end: true });
     check(vec![asked.clone(), answered.clone()], &[]);
@@ -376,7 +376,7 @@ fn a_call_id_is_taken_anew_only_when_its_outcome_is_forgotten() {
 #[test]
 fn an_abandoned_request_is_not_answered_and_need_not_be() {
     let (host, ticket) = (HostId(9), Ticket(1));
-    let asked = (10, Fact::Asked { host, ticket, call: call() });
+    let asked = (10, Fact::Asked { host, ticket, call: call(), makes: false });
     let abandoned = (20, Fact::Abandoned { ticket });
     let answered = (30, Fact::Answered { host, ticket, error: None });
     check(vec![asked.clone(), abandoned.clone()], &[]);

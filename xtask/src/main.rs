@@ -19,9 +19,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Everything a change has to pass: format, lints, documentation, packaging, all tests.
+    /// Everything a change has to pass: format, lints, documentation, packaging, determinism, all tests.
     Test {
-        /// Leave out packaging.
+        /// Leave out what takes longest: packaging, and comparing a debug with a release build.
         #[arg(long)]
         quick: bool,
     },

@@ -26,6 +26,10 @@ struct Seen<'a> {
     results: Vec<&'a Payload>,
     has_error: bool,
     cancel_asked: bool,
+    /// How often somebody asked for it to be made.
+    asked_for: u32,
+    /// Who asked first was told that nothing was submitted.
+    denied: bool,
     /// When by the store's clock, and how.
     decided: Option<(i128, Moment, &'a Record)>,
 }
@@ -35,6 +39,8 @@ struct Seen<'a> {
 struct Judge<'a> {
     calls: BTreeMap<&'a CallId, Seen<'a>>,
     asked: BTreeMap<Ticket, (Moment, HostId, &'a CallId)>,
+    /// Requests that are to make a call.
+    making: BTreeSet<Ticket>,
     /// Answered, or forgotten by who asked.
     answered: BTreeSet<Ticket>,
     dead: BTreeSet<HostId>,
@@ -98,6 +104,9 @@ impl<'a> Judge<'a> {
                 let seen = self.seen(call);
                 seen.accepted = Some((at, overdue));
                 seen.lost = false;
+                if seen.denied && seen.asked_for == 1 {
+                    return Some(denied(call));
+                }
             }
             Fact::Joined { call, to } => {
                 // Who gives up on the one, and meant to cancel it then, cancels the other.
@@ -128,8 +137,12 @@ impl<'a> Judge<'a> {
             Fact::Killed { host, .. } => {
                 self.dead.insert(*host);
             }
-            Fact::Asked { host, ticket, call } => {
+            Fact::Asked { host, ticket, call, makes } => {
                 self.asked.insert(*ticket, (at, *host, call));
+                if *makes {
+                    self.making.insert(*ticket);
+                    self.seen(call).asked_for += 1;
+                }
             }
             Fact::Abandoned { ticket } => {
                 self.answered.insert(*ticket);
@@ -235,8 +248,31 @@ impl<'a> Judge<'a> {
             let what = format!("{host} was told that {call} is forgotten");
             return Some((Promise::NoLostCall, what));
         }
+        if error.is_some_and(denies) && self.making.contains(&ticket) {
+            let seen = self.calls.entry(call).or_default();
+            seen.denied = true;
+            return (seen.accepted.is_some() && seen.asked_for == 1).then(|| denied(call));
+        }
         None
     }
+}
+
+/// By this error a node says on its own that the store never saw the call. What the store refused is not
+/// among them: of a request that the network doubled, one copy may be refused and the other taken.
+const fn denies(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Busy { .. }
+            | CallError::InvalidInput { .. }
+            | CallError::TooLarge { .. }
+            | CallError::Unavailable { .. }
+            | CallError::NotSubmitted
+    )
+}
+
+fn denied(call: &CallId) -> (Promise, String) {
+    let what = format!("{call} was taken, and its caller told that nothing was submitted");
+    (Promise::NoLostCall, what)
 }
 
 /// An overdue call that was not expired.

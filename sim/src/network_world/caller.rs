@@ -114,7 +114,7 @@ impl Client {
             if intent.request.on_timeout == OnTimeout::Cancel {
                 self.recorder.fact_of(self.id, Fact::CancelAsked { call: call.clone() });
             }
-            let ticket = self.recorder.ask(self.id, &call);
+            let ticket = self.recorder.ask(self.id, &call, true);
             let request = request(&self.caller, intent);
             let made = match intent.manner {
                 Manner::Submit => request.submit().await.map(Made::Submitted),
@@ -152,7 +152,7 @@ impl Client {
 
     /// Hears how a call ended.
     async fn hear(&self, function: &FunctionId, call: &CallId) {
-        let ticket = self.recorder.ask(self.id, call);
+        let ticket = self.recorder.ask(self.id, call, false);
         match self.caller.outcome(function, call, None).await {
             Ok(record) => {
                 self.recorder.answer(self.id, ticket, None);
@@ -165,7 +165,7 @@ impl Client {
     async fn cancel(&self, intent: &Intent) {
         let Some(call) = intent.request.call.clone() else { return };
         self.recorder.fact_of(self.id, Fact::CancelAsked { call: call.clone() });
-        let ticket = self.recorder.ask(self.id, &call);
+        let ticket = self.recorder.ask(self.id, &call, false);
         match self.caller.cancel(&intent.request.function, &call).await {
             Ok(record) => {
                 self.recorder.answer(self.id, ticket, None);

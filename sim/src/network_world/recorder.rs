@@ -111,7 +111,8 @@ impl Recorder {
         host
     }
 
-    pub(super) fn ask(&self, host: HostId, call: &CallId) -> Ticket {
+    /// A request about a call, or where it `makes` the call for it.
+    pub(super) fn ask(&self, host: HostId, call: &CallId, makes: bool) -> Ticket {
         let ticket = {
             let mut log = self.lock();
             log.tickets += 1;
@@ -119,7 +120,7 @@ impl Recorder {
             log.open_tickets.insert((ticket, host));
             ticket
         };
-        self.fact_of(host, Fact::Asked { host, ticket, call: call.clone() });
+        self.fact_of(host, Fact::Asked { host, ticket, call: call.clone(), makes });
         ticket
     }
 

@@ -40,8 +40,9 @@ impl<M: Subject, S: SimStore> World<M, S> {
     pub(super) fn ticket(&mut self, host: HostId, purpose: Purpose, call: CallId) -> Ticket {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
+        let makes = matches!(purpose, Purpose::Make(_));
         self.tickets.insert(ticket, (host, purpose));
-        self.fact(Fact::Asked { host, ticket, call });
+        self.fact(Fact::Asked { host, ticket, call, makes });
         ticket
     }
 

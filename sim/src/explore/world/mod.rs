@@ -233,7 +233,7 @@ impl<M: Subject, S: ExploredStore> World<M, S> {
 
     fn ask(&mut self, node: u8, ticket: Ticket, call: CallId) {
         Rc::make_mut(&mut self.tickets).insert(ticket);
-        self.fact(Fact::Asked { host: host(node), ticket, call });
+        self.fact(Fact::Asked { host: host(node), ticket, call, makes: true });
     }
 
     /// Which node calls.

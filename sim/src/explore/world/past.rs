@@ -107,7 +107,7 @@ fn feed(fact: &Fact, into: &mut impl Hasher) {
         Fact::Offered { call, outcome } => (call, outcome).hash(into),
         Fact::Decided { call, state } | Fact::Final { call, state } => (call, state).hash(into),
         Fact::Observed { host, record } => (host, record).hash(into),
-        Fact::Asked { host, ticket, call } => (host, ticket, call).hash(into),
+        Fact::Asked { host, ticket, call, .. } => (host, ticket, call).hash(into),
         Fact::Answered { host, ticket, error } => (host, ticket, error).hash(into),
         Fact::LeftOver { what } => what.hash(into),
         Fact::Healed | Fact::Runaway { .. } => {}
