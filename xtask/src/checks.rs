@@ -26,7 +26,7 @@ const SIMULATOR: &str = "steadfast-sim";
 
 /// Seeds that both builds run, by scenario.
 const SAME_SEEDS: [(&str, &str); 3] =
-    [("swarm", "0..30"), ("network", "0..30"), ("mini", "0..100")];
+    [("swarm", "0..100"), ("network", "0..100"), ("mini", "0..300")];
 
 const CHECKS: [Check; 7] = [
     Check { name: "format", what: What::Cargo(&["fmt", "--all", "--check"], &[]), slow: false },

@@ -144,18 +144,18 @@ impl Scene<'_> {
     /// The call was taken over in time, by one that was then killed or disturbed itself, and may have
     /// begun nothing.
     fn is_with_another_victim(&self, call: &CallId, due: Moment) -> bool {
-        let calm = Calm { history: self.history };
+        let undisturbed = Calm { history: self.history };
         let in_time = |from: usize| {
             self.history.facts()[from..].iter().take_while(|(at, _)| *at <= due).enumerate()
         };
         in_time(self.index).any(|(after, (at, fact))| match fact {
-            Fact::Delivered { host: taker, call: taken, .. }
-                if taken == call && *taker != self.killed =>
+            Fact::Delivered { host: next, call: delivered, .. }
+                if delivered == call && *next != self.killed =>
             {
                 let is_killed = in_time(self.index + after).any(
-                    |(_, (_, fact))| matches!(fact, Fact::Killed { host, .. } if host == taker),
+                    |(_, (_, fact))| matches!(fact, Fact::Killed { host, .. } if host == next),
                 );
-                is_killed || !calm.holds((*at, due), |host| host == Some(*taker))
+                is_killed || !undisturbed.holds((*at, due), |host| host == Some(*next))
             }
             _ => false,
         })
