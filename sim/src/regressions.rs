@@ -69,7 +69,7 @@ pub fn swarm_of_240() -> Scenario {
 }
 
 /// Every bug, in the order of finding.
-pub const ALL: [Regression; 7] = [
+pub const ALL: [Regression; 8] = [
     Regression {
         name: "late-promotion",
         promise: Promise::SaveStallsNothing,
@@ -118,5 +118,12 @@ pub const ALL: [Regression; 7] = [
         wrong: "a checker missed that a call was taken over in time, by a worker that was killed itself",
         found: &[(swarm_of_240, &[97_104, 80_675])],
         case: Some(include_str!("../cases/taker-falls-too.json")),
+    },
+    Regression {
+        name: "handover-undone",
+        promise: Promise::DecidedOnce,
+        wrong: "a checker took who was handed a call for its holder though the store had lost the handover",
+        found: &[(scenario::swarm, &[55_720])],
+        case: Some(include_str!("../cases/handover-undone.json")),
     },
 ];

@@ -126,6 +126,20 @@ fn who_begins_late_what_was_handed_on_does_not_hold_it() {
 }
 
 #[test]
+fn who_held_a_call_before_the_store_went_back_holds_it_again() {
+    let lost = || {
+        let (calls, decisions, consumers, entries) = (vec![], vec![], vec![], vec![]);
+        Fact::Lost { calls, decisions, consumers, entries }
+    };
+    let robbed = |more: Vec<(u64, Fact)>| {
+        let taken = vec![(1, paused(0, 3)), (2, handed(1)), (2, begun(1, "c1", 2))];
+        [taken, more, vec![(4, failed(0)), (5, decided())]].concat()
+    };
+    check(robbed(vec![]), &[Promise::DecidedOnce]);
+    check(robbed(vec![(3, lost())]), &[]);
+}
+
+#[test]
 fn a_killed_workers_call_runs_elsewhere_unless_its_taker_falls_too() {
     let killed = |host: u32| Fact::Killed { host: HostId(host), sessions_end: true };
     let end = (90, Fact::Healed);

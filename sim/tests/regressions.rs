@@ -61,6 +61,11 @@ fn who_was_handed_a_call_last_decides_its_failure_though_another_begins_it_later
 }
 
 #[test]
+fn who_held_a_call_before_the_store_went_back_decides_its_failure() {
+    check("handover-undone");
+}
+
+#[test]
 fn a_call_whose_taker_falls_too_was_taken_over() {
     check("taker-falls-too");
 }

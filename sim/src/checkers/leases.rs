@@ -87,6 +87,12 @@ impl<'a> Leases<'a> {
                 self.removed.insert(consumer, at);
                 None
             }
+            // Whom a call was handed to may be among what was lost: an earlier holder holds it again.
+            Fact::Lost { .. } => {
+                self.handed.clear();
+                self.latest.clear();
+                None
+            }
             Fact::Offered { call, .. } => {
                 self.offered.insert(call);
                 None
