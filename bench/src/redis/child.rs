@@ -53,6 +53,13 @@ impl Child {
         Ok(child)
     }
 
+    /// Kills it at once, by SIGKILL.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.process.kill().with_context(|| format!("cannot kill `{}`", self.spec))?;
+        self.process.wait()?;
+        Ok(())
+    }
+
     /// How long it took until it stood, its start included.
     pub(crate) fn ready(&self) -> Duration {
         self.ready

@@ -12,6 +12,7 @@ mod peer;
 mod server;
 mod summary;
 mod tables;
+mod takeover;
 mod work;
 
 use anyhow::Result;
@@ -28,7 +29,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let runs = load::measure(&mut server, options)?;
     let wire = load::count(&mut server, options)?;
     let idle = idle::measure(&mut server, options)?;
-    let summary = Summary::new(&runs, &wire, idle, server.version().to_owned());
+    let takeovers = takeover::measure(&mut server, options)?;
+    let summary = Summary::new(&runs, &wire, idle, takeovers, server.version().to_owned());
     if options.json {
         println!("{}", tables::json(&summary));
     } else {

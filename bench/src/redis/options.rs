@@ -9,12 +9,13 @@ use steadfast::IoPlacement;
 pub(crate) const USAGE: &str = "\
   redis                  Steadfast beside a floor, each a worker and a caller process over one
                          redis-server of its own; and what idle functions cost
-    --quick              fewer calls, fewer passes, no 1,000 idle functions: under 40 s
+    --quick              fewer calls, fewer passes, no 1,000 idle functions, no kills: under 40 s
     --calls N            calls in each run (with one in flight, an eighth of them)
     --inflight 1,64,256  calls in flight
     --passes N           the most runs of each kind, of which the medians are taken
     --idle 1,100,1000    idle functions in one process; 0 leaves that part out
     --idle-seconds N     how long the idle are watched, once they have settled
+    --kills N            workers that are killed while they run a call; 0 leaves that part out
     --io own|ambient     Steadfast's connections on a thread of their own, or beside the handlers";
 
 const SETTLE: Duration = Duration::from_secs(7);
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) idle_time: Duration,
     /// Lone calls of each kind.
     pub(crate) lone_calls: u64,
+    /// Workers that are killed.
+    pub(crate) kills: u64,
     /// Where Steadfast drives its connections.
     pub(crate) io: IoPlacement,
 }
@@ -57,6 +60,7 @@ impl Options {
             settle_time: SETTLE,
             idle_time: Duration::from_secs(10),
             lone_calls: 150,
+            kills: 5,
             io: IoPlacement::Ambient,
         }
     }
@@ -69,6 +73,7 @@ impl Options {
             idle: vec![1, 100],
             idle_time: Duration::from_secs(5),
             lone_calls: 30,
+            kills: 0,
             ..Self::whole()
         }
     }
@@ -95,6 +100,12 @@ impl Options {
                 "--idle-seconds" => {
                     options.idle_time = Duration::from_secs(number(argument, value()?)?);
                     options.settle_time = options.idle_time.min(SETTLE);
+                }
+                "--kills" => {
+                    options.kills = match value()? {
+                        "0" => 0,
+                        some => number(argument, some)?,
+                    }
                 }
                 "--io" => {
                     options.io = match value()? {

@@ -148,3 +148,49 @@ pub(crate) async fn probe(caller: &Caller, functions: u64, calls: u64) -> Result
     }
     Ok(PickUp::of(latencies_us))
 }
+
+/// When a handler began, by the wall clock.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    /// In microseconds since 1970.
+    pub(crate) begun_us: u64,
+}
+
+const MORTAL: &str = "mortal";
+
+/// No answer for so long: the call is with the host whose handler never ends.
+const STRANDED: Duration = Duration::from_millis(250);
+
+/// The function of a worker that is to be killed, whose handler never ends, or of the one that is to take
+/// its calls over.
+pub(crate) fn mortal(is_victim: bool) -> Function {
+    function(MORTAL, SCOPE).handler_json(move |_context, _input| async move {
+        if is_victim {
+            std::future::pending::<()>().await;
+        }
+        Ok(begun_now())
+    })
+}
+
+/// A call that a worker has begun and never ends.
+pub(crate) struct Stranded(tokio::task::JoinHandle<Result<String>>);
+
+impl Stranded {
+    /// When it began elsewhere.
+    pub(crate) async fn rescued(self) -> Result<Begun> {
+        Ok(Begun { begun_us: begun_us(&self.0.await??)? })
+    }
+}
+
+/// Makes one call after the other until the victim has one; how many.
+pub(crate) async fn strand(caller: &Caller) -> Result<(u32, Stranded)> {
+    for calls in 1..=100 {
+        let request = caller.request(MORTAL, SCOPE);
+        let mut made = tokio::spawn(async move { success(request.record().await?.outcome) });
+        match tokio::time::timeout(STRANDED, &mut made).await {
+            Ok(answered) => drop(answered??),
+            Err(_) => return Ok((calls, Stranded(made))),
+        }
+    }
+    bail!("100 calls, and the victim took none of them")
+}

@@ -6,6 +6,8 @@
 //! | (nothing yet) | `{"ready_us": N}` once it stands, that long after its first line of code |
 //! | `run FIRST CALLS IN_FLIGHT` | a [`Pace`](super::closed_loop::Pace) |
 //! | `probe FUNCTIONS CALLS` | a [`PickUp`](super::ours::PickUp) |
+//! | `strand` | `{"calls": N}`: the last of so many calls is with a worker that never ends it |
+//! | `rescued` | a [`Begun`](super::ours::Begun), once the stranded call has run elsewhere |
 //! | `count` | `{"commands": N}`: commands on the wire so far |
 
 use std::fmt;
@@ -20,7 +22,7 @@ use tokio::sync::mpsc;
 use super::closed_loop;
 use super::counted::Count;
 use super::floor::{self, FloorCaller};
-use super::ours;
+use super::ours::{self, Stranded};
 
 /// What a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub(crate) enum Role {
     Caller,
     /// A host with so many functions that nobody calls.
     Idle(u64),
+    /// A host whose handler never ends.
+    Victim,
+    /// A host that serves the same function, and answers.
+    Heir,
 }
 
 /// Everything that a process is told at its start.
@@ -58,6 +64,8 @@ impl fmt::Display for Spec {
             Role::Worker => ("worker", 0),
             Role::Caller => ("caller", 0),
             Role::Idle(functions) => ("idle", functions),
+            Role::Victim => ("victim", 0),
+            Role::Heir => ("heir", 0),
         };
         let io = if self.io == IoPlacement::OwnThread { "own" } else { "ambient" };
         write!(f, "{role} {functions} {} {io} {}", self.port, u8::from(self.counts))
@@ -78,6 +86,8 @@ impl FromStr for Spec {
             "worker" => Role::Worker,
             "caller" => Role::Caller,
             "idle" => Role::Idle(functions.parse()?),
+            "victim" => Role::Victim,
+            "heir" => Role::Heir,
             _ => bail!("`{role}` is no role"),
         };
         let io = if io == "own" { IoPlacement::OwnThread } else { IoPlacement::Ambient };
@@ -94,7 +104,7 @@ pub(crate) fn run(spec: Spec) -> Result<()> {
 async fn serve(spec: Spec) -> Result<()> {
     let count = spec.counts.then(Count::default);
     let mut lines = lines();
-    let mut peer = Peer { count, side: Side::None };
+    let mut peer = Peer { count, side: Side::None, stranded: None };
     let (port, count) = (spec.port, peer.count.clone());
     let began = std::time::Instant::now();
     let ready = || say(&json!({ "ready_us": began.elapsed().as_micros() as u64 }));
@@ -115,6 +125,11 @@ async fn serve(spec: Spec) -> Result<()> {
             peer.side = Side::Ours(host);
         }
         Role::Caller => peer.side = Side::Ours(ours::host(port, spec.io, count.as_ref()).await?),
+        Role::Victim | Role::Heir => {
+            let host = ours::host(port, spec.io, count.as_ref()).await?;
+            host.serve(ours::mortal(spec.role == Role::Victim)).await?;
+            peer.side = Side::Ours(host);
+        }
         Role::Idle(functions) => {
             let host = ours::host(port, spec.io, count.as_ref()).await?;
             peer.side = Side::Ours(ours::serve_idle(host, functions).await?);
@@ -133,17 +148,18 @@ enum Side {
 struct Peer {
     count: Option<Count>,
     side: Side,
+    stranded: Option<Stranded>,
 }
 
 impl Peer {
-    async fn answer_all(&self, lines: &mut mpsc::UnboundedReceiver<String>) -> Result<()> {
+    async fn answer_all(&mut self, lines: &mut mpsc::UnboundedReceiver<String>) -> Result<()> {
         while let Some(line) = lines.recv().await {
             say(&self.answer(&line).await?);
         }
         Ok(())
     }
 
-    async fn answer(&self, line: &str) -> Result<Value> {
+    async fn answer(&mut self, line: &str) -> Result<Value> {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |place: usize| -> Result<u64> { Ok(words[place].parse()?) };
         match (words[0], words.len()) {
@@ -154,6 +170,18 @@ impl Peer {
                 };
                 let found = ours::probe(&host.caller(), number(1)?, number(2)?).await?;
                 Ok(serde_json::to_value(found)?)
+            }
+            ("strand", 1) => {
+                let Side::Ours(host) = &self.side else {
+                    bail!("only a Steadfast caller strands a call");
+                };
+                let (calls, stranded) = ours::strand(&host.caller()).await?;
+                self.stranded = Some(stranded);
+                Ok(json!({ "calls": calls }))
+            }
+            ("rescued", 1) => {
+                let stranded = self.stranded.take().context("no call is stranded")?;
+                Ok(serde_json::to_value(stranded.rescued().await?)?)
             }
             ("count", 1) => {
                 let count = self.count.as_ref().context("nothing is counted here")?;
@@ -211,8 +239,15 @@ mod tests {
 
     #[test]
     fn a_spec_is_read_as_it_was_written() {
-        let roles =
-            [Role::FloorWorker, Role::FloorCaller, Role::Worker, Role::Caller, Role::Idle(1_000)];
+        let roles = [
+            Role::FloorWorker,
+            Role::FloorCaller,
+            Role::Worker,
+            Role::Caller,
+            Role::Idle(1_000),
+            Role::Victim,
+            Role::Heir,
+        ];
         for (role, io) in
             roles.iter().zip([IoPlacement::Ambient, IoPlacement::OwnThread].iter().cycle())
         {

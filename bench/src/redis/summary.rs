@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::idle::Idle;
 use super::load::{Run, Runs, System, Wire};
+use super::takeover::Takeovers;
 
 /// The median of some samples, the least and the greatest of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -81,13 +82,21 @@ pub(crate) struct Summary {
     pub(crate) lines: Vec<Line>,
     /// Idle.
     pub(crate) idle: Vec<Idle>,
+    /// Workers that were killed.
+    pub(crate) takeovers: Option<Takeovers>,
     /// Issue 3's, as far as this program measures them.
     pub(crate) targets: Vec<Target>,
 }
 
 impl Summary {
     /// Takes all that was measured together.
-    pub(crate) fn new(runs: &Runs, wire: &Wire, idle: Vec<Idle>, redis: String) -> Self {
+    pub(crate) fn new(
+        runs: &Runs,
+        wire: &Wire,
+        idle: Vec<Idle>,
+        takeovers: Option<Takeovers>,
+        redis: String,
+    ) -> Self {
         let mut lines = Vec::new();
         let mut targets = Vec::new();
         let mut in_flight: Vec<u64> = runs.keys().map(|(in_flight, _)| *in_flight).collect();
@@ -104,6 +113,10 @@ impl Summary {
             targets.extend(load_targets(&ratio, wire));
             lines.push(ratio);
         }
+        if let Some(longest_ms) = takeovers.as_ref().map(Takeovers::longest_ms) {
+            let figure = "SIGKILL of a worker to execution elsewhere, the longest";
+            targets.push(at_most(figure, 3_000.0, longest_ms, " ms"));
+        }
         targets.extend(idle.iter().filter(|it| it.functions >= 1_000).flat_map(idle_targets));
         Self {
             redis,
@@ -111,6 +124,7 @@ impl Summary {
             calls: runs.values().flatten().map(|run| run.pace.calls).sum(),
             lines,
             idle,
+            takeovers,
             targets,
         }
     }

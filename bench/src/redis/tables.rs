@@ -45,6 +45,11 @@ pub(crate) fn text(summary: &Summary) -> String {
         text.push('\n');
         text += &table(&head, summary.idle.iter().map(idle_row).collect());
     }
+    if let Some(takeovers) = &summary.takeovers {
+        let took = takeovers.took_ms.iter().map(|ms| format!("{ms:.0}"));
+        let took = took.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "\nSIGKILL of a worker to execution elsewhere: {took} ms");
+    }
     if !summary.targets.is_empty() {
         let rows = summary.targets.iter().map(|target| {
             let met = if target.met { "met" } else { "NOT met" };
@@ -144,6 +149,7 @@ pub(crate) fn json(summary: &Summary) -> Value {
         "calls": summary.calls,
         "load": summary.lines,
         "idle": idle,
+        "takeovers": summary.takeovers,
         "targets": summary.targets,
     })
 }
