@@ -1,14 +1,14 @@
 -- submit: adds calls to one function, N at a time; each item succeeds or fails alone.
 --
 -- Keys and arguments 1 to 5: see part/frame.lua. Argument 6: prefix of idempotency keys; 7: the function's
--- name; then eight for each item: call, input, deadline and delay (microseconds from now), idempotency
--- key, reply-to, traceparent (each empty for none), the most calls that may be open.
+-- name; then for each item: call, input, and how it is made (see part/manner.lua).
 -- Replies, one for each item: {'A'} accepted, {'O'} open already, {'R', record} decided already,
 -- {'J', call, record or false} joined, {'F', open} full, {'E', error}.
 -- Validates before an item's first write: result, open hash and parking (is the id new?), the idempotency
 -- key, the number of open calls, and that each of these keys has its type. Refused as a whole where memory
 -- is out, by the server, before the script runs.
-local function submit(id, input, deadline_us, delay_us, key, reply_to, trace, most)
+local function submit(id, input, how)
+  local key, reply_to, trace = how.key, how.reply_to, how.trace
   local record = call('GET', RESULT .. id)
   if record then
     return { 'R', record }
@@ -22,11 +22,11 @@ local function submit(id, input, deadline_us, delay_us, key, reply_to, trace, mo
     return { 'J', joined, call('GET', RESULT .. joined) }
   end
   local open = math.max(call('HLEN', OPEN), call('XLEN', CALLS))
-  if open >= tonumber(most) then
+  if open >= how.most then
     return { 'F', open }
   end
-  local delay = tonumber(delay_us)
-  local deadline = now + tonumber(deadline_us)
+  local delay = tonumber(how.delay_us)
+  local deadline = now + tonumber(how.deadline_us)
   local deadline_ms = int(math.ceil(deadline / 1000))
   local fields = fields_of(id, input, deadline_ms, key, reply_to, trace)
   local opened = { deadline = deadline, attempt = 1, reply = reply_to }
@@ -48,8 +48,13 @@ local function submit(id, input, deadline_us, delay_us, key, reply_to, trace, mo
   return { 'A' }
 end
 
-for at = rest, #ARGV, 8 do
-  local fine, answer = pcall(submit, unpack(ARGV, at, at + 7))
+while rest < #ARGV do
+  local id, input, past = ARGV[rest], ARGV[rest + 1], rest + 3
+  if ARGV[rest + 2] ~= '=' then
+    manner, past = manner_at(rest + 2), rest + 8
+  end
+  rest = past
+  local fine, answer = pcall(submit, id, input, manner)
   answers[#answers + 1] = fine and answer or { 'E', message(answer) }
 end
 return answers

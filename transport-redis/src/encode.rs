@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Cmd;
 use steadfast_core::call::{CallerId, Failure, FailureKind};
 use steadfast_core::definition::Definition;
-use steadfast_core::name::{ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
+use steadfast_core::name::{CallId, ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
 use steadfast_core::op::{Authority, Destination, Op, Pulse, Submission, Verdict};
 use steadfast_core::wire::Shard;
 
@@ -107,12 +107,12 @@ impl<'a> Encoder<'a> {
                 self.parts.len() - 1
             });
             let part = &mut self.parts[part];
+            let before = part.covers.last().map(|place| &ops[*place]);
             part.covers.push(place);
             match op {
-                Op::Submit(submission) => submit(&mut part.cmd, submission),
+                Op::Submit(submission) => submit(&mut part.cmd, submission, before),
                 Op::Decide { call, verdict, attempts, .. } => {
-                    part.cmd.arg(call.as_str());
-                    decide(&mut part.cmd, verdict, *attempts);
+                    decide(&mut part.cmd, call, verdict, *attempts);
                 }
                 _ => {}
             }
@@ -396,10 +396,13 @@ fn at_least_one(mut calls: Vec<(Shard, Vec<usize>)>) -> Vec<(Shard, Vec<usize>)>
     calls
 }
 
-fn submit(cmd: &mut Cmd, submission: &Submission) {
-    cmd.arg(submission.call.as_str())
-        .arg(submission.input.as_str())
-        .arg(micros(submission.deadline))
+fn submit(cmd: &mut Cmd, submission: &Submission, before: Option<&Op>) {
+    cmd.arg(submission.call.as_str()).arg(submission.input.as_str());
+    if matches!(before, Some(Op::Submit(before)) if is_made_alike(before, submission)) {
+        cmd.arg("=");
+        return;
+    }
+    cmd.arg(micros(submission.deadline))
         .arg(micros(submission.delay))
         .arg(submission.idempotency_key.as_ref().map_or("", |key| key.as_str()))
         .arg(submission.reply_to.as_ref().map_or("", |caller| caller.as_str()))
@@ -407,25 +410,49 @@ fn submit(cmd: &mut Cmd, submission: &Submission) {
         .arg(submission.open_max);
 }
 
-fn decide(cmd: &mut Cmd, verdict: &Verdict, attempts: u32) {
+/// Nothing but the call and its input differs.
+fn is_made_alike(one: &Submission, other: &Submission) -> bool {
+    let Submission {
+        function: _,
+        call: _,
+        input: _,
+        deadline,
+        delay,
+        idempotency_key,
+        reply_to,
+        traceparent,
+        open_max,
+    } = one;
+    (deadline, delay, open_max) == (&other.deadline, &other.delay, &other.open_max)
+        && idempotency_key == &other.idempotency_key
+        && reply_to == &other.reply_to
+        && traceparent == &other.traceparent
+}
+
+fn decide(cmd: &mut Cmd, call: &CallId, verdict: &Verdict, attempts: u32) {
     let entry = |entry: Option<EntryId>| entry.map(|id| id.to_string()).unwrap_or_default();
     match verdict {
         Verdict::Complete { result, entry: at_hand } => {
             let text = serde_json::to_string(result.as_str()).expect("a text is always JSON");
-            cmd.arg("S").arg(entry(*at_hand)).arg(attempts);
-            cmd.arg("-").arg("").arg("").arg(text).arg("");
+            cmd.arg("S").arg(call.as_str()).arg(entry(*at_hand)).arg(attempts).arg(text);
         }
-        Verdict::Fail { failure, by } => decide_failed(cmd, "E", failure, by, attempts),
-        Verdict::DeadLetter { failure, by } => decide_failed(cmd, "D", failure, by, attempts),
+        Verdict::Fail { failure, by } => {
+            cmd.arg("E").arg(call.as_str());
+            decide_failed(cmd, failure, by, attempts);
+        }
+        Verdict::DeadLetter { failure, by } => {
+            cmd.arg("D").arg(call.as_str());
+            decide_failed(cmd, failure, by, attempts);
+        }
         Verdict::Cancel | Verdict::Expire => {
             let verdict = if matches!(verdict, Verdict::Cancel) { "C" } else { "X" };
-            cmd.arg(verdict).arg("").arg(attempts).arg("-").arg("").arg("").arg("").arg("");
+            cmd.arg(verdict).arg(call.as_str()).arg("").arg(attempts);
+            cmd.arg("-").arg("").arg("").arg("").arg("");
         }
     }
 }
 
-fn decide_failed(cmd: &mut Cmd, verdict: &str, failure: &Failure, by: &Authority, attempts: u32) {
-    cmd.arg(verdict);
+fn decide_failed(cmd: &mut Cmd, failure: &Failure, by: &Authority, attempts: u32) {
     match by {
         Authority::Lease(lease) => {
             cmd.arg(lease.entry.to_string()).arg(attempts);

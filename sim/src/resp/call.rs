@@ -35,7 +35,12 @@ fn of_function(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<
         "submit" => {
             // The prefix of idempotency keys, and the function's name.
             words.skip(2)?;
-            words.each(|words| submit(&function, words))?
+            let mut before = None;
+            words.each(|words| {
+                let submission = submit(&function, words, before.as_ref())?;
+                before = Some(submission.clone());
+                Ok(Op::Submit(submission))
+            })?
         }
         "decide" => words.each(|words| decide(&function, words))?,
         _ => vec![single(script, function, words)?],
@@ -100,24 +105,48 @@ fn single(script: &str, function: FunctionId, words: &mut Words<'_>) -> Read<Op>
     })
 }
 
-fn submit(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
-    Ok(Op::Submit(Submission {
+/// Made as the one before it, where it says so.
+fn submit(
+    function: &FunctionId,
+    words: &mut Words<'_>,
+    before: Option<&Submission>,
+) -> Read<Submission> {
+    let call = words.parse()?;
+    let input = Payload::parse(words.text()?).map_err(|_| Nonsense)?;
+    let mut rest = *words;
+    if rest.text()? == "=" {
+        *words = rest;
+        let before = before.ok_or(Nonsense)?;
+        return Ok(Submission { call, input, ..before.clone() });
+    }
+    Ok(Submission {
         function: function.clone(),
-        call: words.parse()?,
-        input: Payload::parse(words.text()?).map_err(|_| Nonsense)?,
+        call,
+        input,
         deadline: words.micros()?,
         delay: words.micros()?,
         idempotency_key: words.optional()?,
         reply_to: words.optional()?,
         traceparent: words.optional::<String>()?.map(Into::into),
         open_max: words.parse()?,
-    }))
+    })
 }
 
 fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
+    let verdict = words.text()?;
     let call = words.parse()?;
-    let (verdict, entry) = (words.text()?, words.optional()?);
-    let attempts = words.parse()?;
+    let (entry, attempts) = (words.optional()?, words.parse()?);
+    let function = function.clone();
+    if verdict == "S" {
+        let result: String = serde_json::from_str(words.text()?).map_err(|_| Nonsense)?;
+        let result = Payload::parse(&result).map_err(|_| Nonsense)?;
+        return Ok(Op::Decide {
+            function,
+            call,
+            verdict: Verdict::Complete { result, entry },
+            attempts,
+        });
+    }
     let mut proof = words.take(3)?;
     let (said, message) = (words.text()?, words.text()?);
     let mut failed = || -> Read<_> {
@@ -135,18 +164,13 @@ fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
         Ok((failure, by))
     };
     let verdict = match verdict {
-        "S" => {
-            let result: String = serde_json::from_str(said).map_err(|_| Nonsense)?;
-            let result = Payload::parse(&result).map_err(|_| Nonsense)?;
-            Verdict::Complete { result, entry }
-        }
         "E" => failed().map(|(failure, by)| Verdict::Fail { failure, by })?,
         "D" => failed().map(|(failure, by)| Verdict::DeadLetter { failure, by })?,
         "C" => Verdict::Cancel,
         "X" => Verdict::Expire,
         _ => return Err(Nonsense),
     };
-    Ok(Op::Decide { function: function.clone(), call, verdict, attempts })
+    Ok(Op::Decide { function, call, verdict, attempts })
 }
 
 fn destination(words: &mut Words<'_>) -> Read<Destination> {

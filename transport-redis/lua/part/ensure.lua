@@ -7,11 +7,9 @@ local function ensure()
     return false
   end
   ensured = true
-  local groups = redis.pcall('XINFO', 'GROUPS', CALLS)
-  for _, group in ipairs(groups) do
-    if group[2] == GROUP then
-      return false
-    end
+  -- The cheapest question that only a group answers.
+  if not redis.pcall('XPENDING', CALLS, GROUP, '0-1', '0-1', '1').err then
+    return false
   end
   call('XGROUP', 'CREATE', CALLS, GROUP, '0', 'MKSTREAM')
   return true

@@ -1,15 +1,15 @@
 -- Outcomes as texts, and who asked for them.
 
--- The text of a success's record, as core's wire writes it. `result` is JSON already.
+-- The text of a success's record, as core's wire writes it. `result` is JSON already, and `attempts` a text.
 local function success_text(id, result, attempts)
   return '{"callId":' .. cjson.encode(id) .. ',"result":' .. result .. ',"error":null,"timestamp":'
-    .. now_ms .. ',"status":"success","outcome":"success","attempts":' .. int(attempts) .. '}'
+    .. now_ms .. ',"status":"success","outcome":"success","attempts":' .. attempts .. '}'
 end
 
 -- The text of a record, as core's wire writes it.
 local function record_text(id, outcome, attempts)
   if outcome.kind == 'success' then
-    return success_text(id, outcome.result, attempts)
+    return success_text(id, outcome.result, int(attempts))
   end
   return '{"callId":' .. cjson.encode(id)
     .. ',"result":null,"error":' .. cjson.encode(outcome.message)
