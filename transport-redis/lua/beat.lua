@@ -1,7 +1,8 @@
 -- beat: heartbeat of consumers of one node, of any functions; refreshes what lives by it.
 --
--- Keys: 1 the set of all functions, 2 the set of all consumers; then four for each pulse: stream, state,
--- active set, definition. Arguments: 1 server run id, 2 client ids; then eight for each pulse: group,
+-- Keys: 1 the set of all functions, 2 the set of all consumers; then six for each pulse: stream, state,
+-- active set, definition, set of workers, the worker's own. Arguments: 1 server run id, 2 client ids,
+-- 3 the worker; then eight for each pulse: group,
 -- consumer, epoch, status, error count, `1` if there is a last error, the last error, NAME:SCOPE.
 -- Replies, one for each pulse: {'A', pending entries} alive, {'R'} removed.
 -- Validates before a pulse's first write: the consumer's epoch.
@@ -11,11 +12,11 @@ local now_ms = string.format('%.0f', math.floor(clock[1] * 1000 + clock[2] / 100
 local now = string.format('%.0f', clock[1] * 1000000 + clock[2])
 local HOUR = 3600000
 local answers, alive = {}, {}
-local pulses = (#KEYS - 2) / 4
+local pulses = (#KEYS - 2) / 6
 for pulse = 0, pulses - 1 do
-  local stream, state, active, definition = unpack(KEYS, 3 + pulse * 4, 6 + pulse * 4)
+  local stream, state, active, definition, workers, own = unpack(KEYS, 3 + pulse * 6, 8 + pulse * 6)
   local group, consumer, epoch, status, errors, has_error, last_error, id =
-    unpack(ARGV, 3 + pulse * 8, 10 + pulse * 8)
+    unpack(ARGV, 4 + pulse * 8, 11 + pulse * 8)
   local known = call('HMGET', state, 'epoch', 'status')
   if known[1] ~= epoch or known[2] == 'stopped' then
     answers[#answers + 1] = { 'R' }
@@ -31,6 +32,9 @@ for pulse = 0, pulses - 1 do
     call('SADD', active, consumer)
     call('PEXPIRE', active, HOUR)
     call('PEXPIRE', definition, HOUR)
+    call('SADD', workers, ARGV[3])
+    call('PEXPIRE', workers, HOUR)
+    call('SET', own, now_ms, 'PX', HOUR)
     call('SADD', KEYS[1], id)
     call('SADD', KEYS[2], consumer)
     alive[1] = true

@@ -2,7 +2,7 @@
 -- no state: a late one must not pass for a heartbeat, nor bring back a consumer that was removed.
 --
 -- Keys 1 to 8 and arguments 1 to 5: see part/frame.lua; key 9 the set of all functions, 10 the set of all
--- consumers. Arguments: 6 consumer, 7 node, 8 server run id, 9 client ids, 10 process id, 11 name,
+-- consumers, 11 the set of workers, 12 the worker's own. Arguments: 6 consumer, 7 node, 8 server run id, 9 client ids, 10 process id, 11 name,
 -- 12 scope, 13 code, 14 parameters, 15 workflow id, 16 node id, 17 description.
 -- Replies: the epoch.
 -- Validates before its first write: the consumer's state, and the epoch counter.
@@ -29,8 +29,10 @@ call('HSET', KEYS[8],
 call('PEXPIRE', KEYS[8], 3600000)
 for key, member in pairs({
   [KEYS[7]] = consumer, [KEYS[9]] = ARGV[11] .. ':' .. ARGV[12], [KEYS[10]] = consumer,
+  [KEYS[11]] = ARGV[7],
 }) do
   call('SADD', key, member)
   call('PEXPIRE', key, 3600000)
 end
+call('SET', KEYS[12], now_ms, 'PX', 3600000)
 return epoch

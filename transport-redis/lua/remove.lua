@@ -1,7 +1,8 @@
 -- remove: removes a consumer found dead, if it is still as observed; what is pending at it is taken over.
 --
--- Keys 1 to 8 and arguments 1 to 5: see part/frame.lua; key 9 the set of all consumers; 6 consumer,
--- 7 epoch, 8 heartbeat in microseconds, 9 client ids, 10 heartbeat in ms.
+-- Keys 1 to 8 and arguments 1 to 5: see part/frame.lua; key 9 the set of all consumers, 10 the set of
+-- workers; 6 consumer, 7 epoch, 8 heartbeat in microseconds, 9 client ids, 10 heartbeat in ms, and what
+-- part/worker.lua takes: 11 prefix, 12 the function's name.
 -- Replies: {'R', entries taken over} removed, {'K'} kept.
 -- Validates before its first write: epoch, heartbeat and client ids.
 local consumer = ARGV[6]
@@ -16,6 +17,7 @@ if string.sub(micros, 1, -4) == seen[2] and micros ~= ARGV[8] then
   return { 'K' }
 end
 local taken = dissolve(consumer, true)
+forget_worker(consumer, KEYS[10], ARGV[11], ARGV[12])
 leave_stopped(consumer)
 call('SREM', KEYS[7], consumer)
 call('SREM', KEYS[9], consumer)

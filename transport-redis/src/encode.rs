@@ -221,23 +221,25 @@ impl<'a> Encoder<'a> {
             }
             Op::Deregister { function, consumer, epoch } => {
                 let keys = &self.layout.keys;
-                let all = [keys.all_consumers(keys.shard(function))];
+                let all = [keys.all_consumers(keys.shard(function)), keys.workers(function)];
                 let mut cmd = self.layout.call(Script::Deregister, function, &all);
                 cmd.arg(consumer.as_str()).arg(epoch.0);
+                cmd.arg(self.layout.worker_prefix(function)).arg(function.name());
                 self.push(place, Script::Deregister, cmd);
             }
             Op::Remove { function, consumer, epoch, heartbeat, sessions } => {
                 let keys = &self.layout.keys;
-                let all = [keys.all_consumers(keys.shard(function))];
+                let all = [keys.all_consumers(keys.shard(function)), keys.workers(function)];
                 let mut cmd = self.layout.call(Script::Remove, function, &all);
                 cmd.arg(consumer.as_str())
                     .arg(epoch.0)
                     .arg(heartbeat.as_micros())
                     .arg(client_ids(sessions))
                     .arg(heartbeat.as_millis());
+                cmd.arg(self.layout.worker_prefix(function)).arg(function.name());
                 self.push(place, Script::Remove, cmd);
             }
-            Op::Beat { sessions, pulses, .. } => self.beat(place, sessions, pulses),
+            Op::Beat { node, sessions, pulses } => self.beat(place, node, sessions, pulses),
             Op::Survey { functions } => self.survey(place, functions),
             Op::KeepReplies { caller, after } => {
                 for shard in self.layout.keys.shards() {
@@ -290,8 +292,14 @@ impl<'a> Encoder<'a> {
         sessions: &[SessionId],
     ) {
         let function = &definition.function;
-        let shard = self.layout.keys.shard(function);
-        let all = [self.layout.keys.all_functions(shard), self.layout.keys.all_consumers(shard)];
+        let keys = &self.layout.keys;
+        let shard = keys.shard(function);
+        let all = [
+            keys.all_functions(shard),
+            keys.all_consumers(shard),
+            keys.workers(function),
+            keys.worker(function, node),
+        ];
         let mut cmd = self.layout.call(Script::Register, function, &all);
         let parameters = serde_json::to_string(&definition.parameters)
             .expect("a list of structs of texts is always JSON");
@@ -310,7 +318,7 @@ impl<'a> Encoder<'a> {
         self.push(place, Script::Register, cmd);
     }
 
-    fn beat(&mut self, place: usize, sessions: &[SessionId], pulses: &[Pulse]) {
+    fn beat(&mut self, place: usize, node: &NodeId, sessions: &[SessionId], pulses: &[Pulse]) {
         let keys = &self.layout.keys;
         for (shard, places) in beaten_together(self.layout, pulses) {
             let chunk = || places.iter().map(|at| &pulses[*at]);
@@ -320,9 +328,11 @@ impl<'a> Encoder<'a> {
                 names.push(keys.consumer_state(function, consumer));
                 names.push(keys.active(function));
                 names.push(keys.definition(function));
+                names.push(keys.workers(function));
+                names.push(keys.worker(function, node));
             }
             let mut cmd = Script::Beat.call(&names);
-            cmd.arg(self.run_id.as_str()).arg(client_ids(sessions));
+            cmd.arg(self.run_id.as_str()).arg(client_ids(sessions)).arg(node.as_str());
             for pulse in chunk() {
                 cmd.arg(Layout::group(&pulse.function))
                     .arg(pulse.consumer.as_str())

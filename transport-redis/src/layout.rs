@@ -93,6 +93,11 @@ impl Layout {
         bare(self.keys.idempotency(function, &IdempotencyKey::new("x").expect("a letter is an id")))
     }
 
+    /// What stands before a worker's id in its own key.
+    pub(crate) fn worker_prefix(&self, function: &FunctionId) -> String {
+        format!("{}worker:", self.keys.start(self.keys.shard(function)))
+    }
+
     /// What stands before `NAME:SCOPE` in the keys of definitions.
     pub(crate) fn definition_prefix(&self, shard: Shard) -> String {
         format!("{}function:", self.keys.start(shard))

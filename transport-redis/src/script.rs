@@ -136,8 +136,8 @@ impl Script {
                 draining!("part/frame", "part/stream", "part/format", "part/ensure", "register")
             }
             Self::Beat => draining!("beat"),
-            Self::Deregister => settling!(draining: "part/give_back", "deregister"),
-            Self::Remove => settling!(draining: "part/give_back", "remove"),
+            Self::Deregister => settling!(draining: "part/give_back", "part/worker", "deregister"),
+            Self::Remove => settling!(draining: "part/give_back", "part/worker", "remove"),
             Self::Survey => reading!("survey"),
             Self::Sweep => settling!(draining: "part/give_back", "sweep"),
             Self::Ensure => draining!("part/frame", "part/stream", "part/ensure", "ensure"),

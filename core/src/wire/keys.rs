@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::call::CallerId;
-use crate::name::{CallId, ConsumerId, FunctionId, IdempotencyKey};
+use crate::name::{CallId, ConsumerId, FunctionId, IdempotencyKey, NodeId};
 
 /// How many tags the cluster layout spreads functions over.
 pub const SLOTS: u64 = 16;
@@ -133,6 +133,17 @@ impl Keys {
     /// The set of all consumers of a shard: an index, repairable and never trusted.
     pub fn all_consumers(&self, shard: Shard) -> String {
         format!("{}consumers:all", self.start(shard))
+    }
+
+    /// The set of the workers that serve functions of this name: an index, repairable and never trusted.
+    pub fn workers(&self, function: &FunctionId) -> String {
+        self.tagged(function, "workers", function.name())
+    }
+
+    /// When a worker that serves functions of this name last gave a sign of life, in ms since 1970: an
+    /// index, repairable and never trusted.
+    pub fn worker(&self, function: &FunctionId, worker: &NodeId) -> String {
+        self.tagged(function, "worker", &format!("{worker}:{}", function.name()))
     }
 
     /// The set of all functions of a shard: an index, repairable and never trusted.

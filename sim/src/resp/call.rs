@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use steadfast_core::call::{Failure, FailureKind, Lease, Payload, Token};
 use steadfast_core::definition::Definition;
-use steadfast_core::name::{FunctionId, NodeId, SessionId};
+use steadfast_core::name::{FunctionId, SessionId};
 use steadfast_core::op::{Authority, ConsumerStatus, Destination, Op, Pulse, Submission, Verdict};
 use steadfast_core::time::StoreTime;
 
@@ -92,13 +92,18 @@ fn single(script: &str, function: FunctionId, words: &mut Words<'_>) -> Read<Op>
             Op::Sweep { function, attempts_max, stateless_idle: idle, limit }
         }
         "register" => register(function, words)?,
-        "deregister" => Op::Deregister { function, consumer: words.parse()?, epoch: epoch(words)? },
+        "deregister" => {
+            let (consumer, epoch) = (words.parse()?, epoch(words)?);
+            // What stands before the worker in its own key, and the function's name.
+            words.skip(2)?;
+            Op::Deregister { function, consumer, epoch }
+        }
         "remove" => {
             let (consumer, epoch) = (words.parse()?, epoch(words)?);
             let heartbeat = StoreTime::from_micros(words.parse()?);
             let sessions = sessions(words)?;
-            // The heartbeat again, in ms.
-            words.skip(1)?;
+            // The heartbeat again, in ms; what stands before the worker in its own key, and the function's name.
+            words.skip(3)?;
             Op::Remove { function, consumer, epoch, heartbeat, sessions: sessions.into() }
         }
         _ => return Err(Nonsense),
@@ -205,6 +210,7 @@ fn beat(keys: Words<'_>, mut words: Words<'_>) -> Read<Op> {
     keys.skip(2)?;
     words.skip(1)?;
     let sessions = sessions(&mut words)?;
+    let node = words.parse()?;
     let pulses = words.each(|words| {
         // The group, which the function's name tells.
         words.skip(1)?;
@@ -222,13 +228,7 @@ fn beat(keys: Words<'_>, mut words: Words<'_>) -> Read<Op> {
             last_error: has_error.then(|| last_error.into()),
         })
     })?;
-    // The node is not sent: the state names it since its registration.
-    Ok(Op::Beat { node: unnamed(), sessions, pulses })
-}
-
-/// Stands where the wire carries no node.
-fn unnamed() -> NodeId {
-    NodeId::new("-").expect("a dash is an id")
+    Ok(Op::Beat { node, sessions, pulses })
 }
 
 fn survey(mut keys: Words<'_>) -> Read<Op> {

@@ -19,3 +19,4 @@ mod submit_once;
 mod sweep;
 mod takeover;
 mod watch_and_unblock;
+mod worker_indexes;
