@@ -103,9 +103,9 @@ impl Script {
             Self::Decide => draining!(
                 "part/frame",
                 "part/format",
+                "part/stream",
                 "part/record",
                 "part/ordinary_successes",
-                "part/stream",
                 "part/ensure",
                 "part/registered",
                 "part/open",

@@ -5,20 +5,26 @@
 local answers, rest, manner = {}, 8, nil
 do
   local ARGV = ARGV
-  local ids, results, inputs, manners, ends = {}, {}, {}, {}, {}
-  local seen, count, at, present = {}, 0, 8, nil
-  while at < #ARGV and count < 1000 do
-    local id, input, past = ARGV[at], ARGV[at + 1], at + 3
-    if ARGV[at + 2] ~= '=' then
-      present, past = manner_at(at + 2), at + 8
+  -- How those are made that say so, by where each begins.
+  local ids, results, starts, manners = {}, {}, {}, {}
+  local seen, count, at, last, present = {}, 0, 8, #ARGV, nil
+  while at < last and count < 1000 do
+    local id, start = ARGV[at], at
+    if ARGV[at + 2] == '=' then
+      at = at + 3
+    else
+      present = manner_at(at + 2)
+      if present.delay_us ~= '0' or present.key ~= '' then
+        break
+      end
+      manners[start], at = present, at + 8
     end
-    if seen[id] or present.delay_us ~= '0' or present.key ~= '' then
+    if seen[id] then
       break
     end
     count = count + 1
-    seen[id], ids[count], results[count] = true, id, RESULT .. id
-    inputs[count], manners[count], ends[count] = input, present, past
-    at = past
+    seen[id], ids[count], results[count], starts[count] = true, id, RESULT .. id, start
+    starts[count + 1] = at
   end
   local opened = count > 0 and redis.pcall('HLEN', OPEN)
   local known = count > 0 and call('EXISTS', PARKED, unpack(results)) or 0
@@ -30,9 +36,10 @@ do
     local in_parked = parked > 0 and call('HMGET', PARKED, unpack(ids)) or {}
     local open = math.max(opened, streamed)
     local name, records, accepted = ARGV[7], {}, { 'A' }
-    local deadline, deadline_ms
+    local deadline, deadline_ms, how
     for number = 1, count do
-      local id, how = ids[number], manners[number]
+      local id, start = ids[number], starts[number]
+      how = manners[start] or how
       if in_open[number] or in_parked[number] or open >= how.most then
         break
       end
@@ -46,18 +53,18 @@ do
       local entry
       if how.reply_to ~= '' and how.trace == '' then
         entry = call('XADD', CALLS, '*',
-          'callId', id, 'functionName', name, 'input', inputs[number], 'item', 'null',
+          'callId', id, 'functionName', name, 'input', ARGV[start + 1], 'item', 'null',
           'responseChannel', 'function:response:' .. id, 'timestamp', now_ms,
           'deadline', deadline_ms, 'attempt', '1', 'takeover', '0', 'replyTo', how.reply_to)
       else
         entry = call('XADD', CALLS, '*',
-          unpack(fields_of(id, inputs[number], deadline_ms, '', how.reply_to, how.trace)))
+          unpack(fields_of(id, ARGV[start + 1], deadline_ms, '', how.reply_to, how.trace)))
       end
       records[number * 2 - 1] = id
       records[number * 2] = deadline .. ' 1 ' .. entry .. ' 0 - ' .. how.reply_to
       open = open + 1
       answers[number] = accepted
-      rest = ends[number]
+      rest = starts[number + 1]
     end
     if #records > 0 then
       call('HSET', OPEN, unpack(records))

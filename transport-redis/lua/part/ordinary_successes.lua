@@ -5,42 +5,40 @@
 local answers, rest = {}, 6
 do
   local ARGV = ARGV
-  local ids, results, seen, count = {}, {}, {}, 0
+  local ids, seen, count = {}, {}, 0
   for at = 6, #ARGV, 5 do
     local id = ARGV[at + 1]
     if seen[id] or ARGV[at] ~= 'S' or ARGV[at + 2] == '' or count == 1000 then
       break
     end
     count = count + 1
-    seen[id], ids[count], results[count] = true, id, RESULT .. id
+    seen[id], ids[count] = true, id
   end
   local opened = count > 0 and redis.pcall('HMGET', OPEN, unpack(ids))
   -- Where the hash is of another type, each decision is told so.
-  if opened and not opened.err and call('EXISTS', unpack(results)) == 0 then
-    local entries, callers, done = {}, {}, 0
+  if opened and not opened.err then
+    local entries, done, decided = {}, 0, { 'D' }
     for number = 1, count do
+      local id, at = ids[number], 1 + number * 5
       local deadline, entry, caller =
         string.match(opened[number] or '', '^(%d+) %d+ (%S+) %S+ %S+ ?(.*)$')
-      if entry ~= ARGV[number * 5 + 3] or tonumber(deadline) <= now then
+      if entry ~= ARGV[at + 2] or tonumber(deadline) <= now then
         break
       end
-      done = number
-      entries[number], callers[number] = entry, caller
+      local text = success_text(id, ARGV[at + 4], ARGV[at + 3])
+      -- Where an outcome stands, it is as if this one had not been looked at yet.
+      if not call('SET', RESULT .. id, text, 'NX', 'PX', 300000) then
+        break
+      end
+      if caller ~= '' then
+        reply(caller, text)
+      end
+      done, entries[number], answers[number] = number, entry, decided
     end
     if done > 0 then
-      -- First of all writes, so that a stream of another type is refused before any.
       call('XACK', CALLS, GROUP, unpack(entries))
       call('XDEL', CALLS, unpack(entries))
       call('HDEL', OPEN, unpack(ids, 1, done))
-      local decided = { 'D' }
-      for number = 1, done do
-        local text = success_text(ids[number], ARGV[number * 5 + 5], ARGV[number * 5 + 4])
-        call('SET', results[number], text, 'PX', 300000)
-        if callers[number] ~= '' then
-          reply(callers[number], text)
-        end
-        answers[number] = decided
-      end
       rest = rest + done * 5
     end
   end
