@@ -43,5 +43,6 @@ scenarios! {
     messages_held_longer_than_timeouts: "hold",
     uneven_links: "jitter",
     functions_saved_under_load: "saves",
+    scripts_flushed_under_load: "script-flush",
     everything_at_once: "storm",
 }

@@ -81,7 +81,7 @@ impl World {
         let front = store::front(seed, &recorder, &ledger);
         let script = script::draw(entropy, &scenario, STAGE_FROM);
         let death = store::Death::default();
-        let troubles = Troubles::new(&script, scenario.latency.1, death.clone());
+        let troubles = Troubles::new(&script, scenario.latency.1, death.clone(), front.clone());
         let agenda = Agenda::new(intents(entropy, &scenario));
         let yard = Yard::new(scenario, entropy, recorder);
         let mut sim = turmoil::Builder::new()

@@ -142,6 +142,19 @@ pub(super) fn saves() -> NetworkScenario {
     }
 }
 
+/// The cache of scripts is flushed under load: nothing else excuses a late call.
+pub(super) fn script_flush() -> NetworkScenario {
+    NetworkScenario {
+        name: "script-flush",
+        about: "the store's cache of scripts is flushed under load; nothing else wrong",
+        length: Duration::from_secs(20),
+        kinds: vec![TroubleKind::ScriptFlush],
+        troubles: 12,
+        habits: Habits { calls: 400, ..calm().habits },
+        ..calm()
+    }
+}
+
 /// Everything at once.
 pub(super) fn storm() -> NetworkScenario {
     NetworkScenario {
@@ -170,7 +183,17 @@ pub(super) fn storm() -> NetworkScenario {
 
 /// Every scenario, by name.
 pub fn all() -> Vec<NetworkScenario> {
-    vec![calm(), crash(), store_restart(), partition(), hold(), jitter(), saves(), storm()]
+    vec![
+        calm(),
+        crash(),
+        store_restart(),
+        partition(),
+        hold(),
+        jitter(),
+        saves(),
+        script_flush(),
+        storm(),
+    ]
 }
 
 /// The scenario of this name.

@@ -32,11 +32,13 @@ pub enum TroubleKind {
     Jitter,
     /// A function is served again by its host, once or 20 times in 2 s.
     Save,
+    /// Somebody flushes the store's cache of scripts. Excuses nothing.
+    ScriptFlush,
 }
 
 impl TroubleKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::WorkerCrash,
         Self::CallerCrash,
         Self::StoreRestart,
@@ -47,18 +49,20 @@ impl TroubleKind {
         Self::Hold,
         Self::Jitter,
         Self::Save,
+        Self::ScriptFlush,
     ];
 
-    /// What a history calls it.
-    pub(super) const fn fault(self) -> FaultKind {
-        match self {
+    /// What a history calls it, where it excuses anything.
+    pub(super) const fn fault(self) -> Option<FaultKind> {
+        Some(match self {
             Self::WorkerCrash | Self::MachineLost => FaultKind::WorkerCrash,
             Self::CallerCrash => FaultKind::CallerCrash,
             Self::StoreRestart => FaultKind::StoreRestart,
             Self::ToStoreLost | Self::FromStoreLost | Self::AllLost => FaultKind::Partition,
             Self::Hold | Self::Jitter => FaultKind::Delay,
             Self::Save => FaultKind::Save,
-        }
+            Self::ScriptFlush => return None,
+        })
     }
 
     fn length(self, random: &mut Stream) -> Duration {
@@ -77,7 +81,7 @@ impl TroubleKind {
             Self::MachineLost => between(random, 1_000, 10_000),
             Self::Hold => between(random, 1_000, 12_000),
             Self::Jitter => between(random, 1_000, 8_000),
-            Self::Save => Duration::ZERO,
+            Self::Save | Self::ScriptFlush => Duration::ZERO,
         }
     }
 }
@@ -95,6 +99,7 @@ impl fmt::Display for TroubleKind {
             Self::Hold => "hold",
             Self::Jitter => "jitter",
             Self::Save => "save",
+            Self::ScriptFlush => "script-flush",
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use steadfast_transport_mem::MemStore;
 use turmoil::Sim;
 
 use super::connector::STORE;
@@ -12,6 +13,7 @@ use super::store::Death;
 use crate::faults::SlotId;
 use crate::history::Fact;
 use crate::moment::Moment;
+use crate::resp::Front;
 
 /// A connection that a partition cut is found dead, and another one opened, within this.
 const AFTER_CUT: Duration = Duration::from_secs(12);
@@ -34,10 +36,16 @@ pub(super) struct Troubles {
     acts: VecDeque<(Moment, Act)>,
     latency: Duration,
     store: Death,
+    front: Front<MemStore>,
 }
 
 impl Troubles {
-    pub(super) fn new(troubles: &[Trouble], latency: Duration, store: Death) -> Self {
+    pub(super) fn new(
+        troubles: &[Trouble],
+        latency: Duration,
+        store: Death,
+        front: Front<MemStore>,
+    ) -> Self {
         let mut acts = Vec::new();
         for trouble in troubles {
             acts.push((trouble.from, Act::Begin(trouble.clone())));
@@ -53,7 +61,7 @@ impl Troubles {
         }
         // Stable: what was drawn first comes first.
         acts.sort_by_key(|(at, _)| *at);
-        Self { acts: acts.into(), latency, store }
+        Self { acts: acts.into(), latency, store, front }
     }
 
     /// When the last of them is over.
@@ -78,8 +86,10 @@ impl Troubles {
         yard.recorder.event(&trouble.kind.to_string(), || format!("{node}: {trouble}"));
         let host = yard.alive(trouble.slot);
         let disturbed = |host, after| {
-            let (kind, until) = (trouble.kind.fault(), trouble.until + after);
-            yard.recorder.fact(Fact::Disturbed { host, kind, until });
+            let until = trouble.until + after;
+            if let Some(kind) = trouble.kind.fault() {
+                yard.recorder.fact(Fact::Disturbed { host, kind, until });
+            }
         };
         match trouble.kind {
             TroubleKind::WorkerCrash | TroubleKind::CallerCrash => {
@@ -117,6 +127,7 @@ impl Troubles {
                 disturbed(host, AFTER_CLOSE);
                 sim.set_link_max_message_latency(node, STORE, JITTER);
             }
+            TroubleKind::ScriptFlush => self.front.forget_scripts(),
             TroubleKind::Save => {}
         }
     }
@@ -136,7 +147,7 @@ impl Troubles {
             TroubleKind::AllLost => sim.repair(node, STORE),
             TroubleKind::Hold => sim.release(node, STORE),
             TroubleKind::Jitter => sim.set_link_max_message_latency(node, STORE, self.latency),
-            TroubleKind::Save => {}
+            TroubleKind::Save | TroubleKind::ScriptFlush => {}
         }
     }
 }
