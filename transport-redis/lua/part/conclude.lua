@@ -38,9 +38,6 @@ local function bury(fields, outcome, attempts, original)
   call('XADD', LETTERS, 'MAXLEN', ARGV[5], '*', unpack(out))
 end
 
--- Whether this step closed anything.
-local closed_any = false
-
 -- Writes the outcome of an undecided call and removes the call from where it stands.
 local function conclude(id, standing, at_hand, outcome, attempts)
   closed_any = true

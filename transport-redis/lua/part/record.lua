@@ -1,5 +1,8 @@
 -- Outcomes as texts, and who asked for them.
 
+-- Whether this step closed anything.
+local closed_any = false
+
 -- The text of a success's record, as core's wire writes it. `result` is JSON already, and `attempts` a text.
 local function success_text(id, result, attempts)
   return '{"callId":' .. cjson.encode(id) .. ',"result":' .. result .. ',"error":null,"timestamp":'

@@ -86,3 +86,16 @@ async fn a_dead_letter_stands_and_is_requeued_once() {
     world.check(letters, "0 letters").await;
     assert_eq!(world.fetch_one("w").await.call, crate::support::call("c2"));
 }
+
+/// Found by 100,000 sequences of the differential test.
+#[tokio::test]
+async fn the_last_call_of_a_function_that_nobody_ever_served_takes_the_stream_along() {
+    let mut world = World::new().await;
+    let stream = "function_calls:greet:global";
+    world.check(submit("c1"), "accepted").await;
+    let entry = world.fetch_one("stranger").await.entry;
+    let group = ["XGROUP", "DELCONSUMER", stream, "function_group:greet:global", "stranger"];
+    assert_eq!(world.raw::<u64>(&group), 1);
+    world.check(complete("c1", "1", Some(entry)), "done").await;
+    assert_eq!(world.raw::<u64>(&["EXISTS", stream]), 0);
+}
