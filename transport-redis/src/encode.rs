@@ -433,31 +433,34 @@ fn is_made_alike(one: &Submission, other: &Submission) -> bool {
         traceparent,
         open_max,
     } = one;
-    (deadline, delay, open_max) == (&other.deadline, &other.delay, &other.open_max)
+    deadline == &other.deadline
+        && delay == &other.delay
         && idempotency_key == &other.idempotency_key
         && reply_to == &other.reply_to
         && traceparent == &other.traceparent
+        && open_max == &other.open_max
 }
 
 fn decide(cmd: &mut Cmd, call: &CallId, verdict: &Verdict, attempts: u32) {
-    let entry = |entry: Option<EntryId>| entry.map(|id| id.to_string()).unwrap_or_default();
+    let letter = match verdict {
+        Verdict::Complete { .. } => "S",
+        Verdict::Fail { .. } => "E",
+        Verdict::DeadLetter { .. } => "D",
+        Verdict::Cancel => "C",
+        Verdict::Expire => "X",
+    };
+    cmd.arg(letter).arg(call.as_str());
     match verdict {
-        Verdict::Complete { result, entry: at_hand } => {
+        Verdict::Complete { result, entry } => {
+            let entry = entry.map(|id| id.to_string()).unwrap_or_default();
             let text = serde_json::to_string(result.as_str()).expect("a text is always JSON");
-            cmd.arg("S").arg(call.as_str()).arg(entry(*at_hand)).arg(attempts).arg(text);
+            cmd.arg(entry).arg(attempts).arg(text);
         }
-        Verdict::Fail { failure, by } => {
-            cmd.arg("E").arg(call.as_str());
-            decide_failed(cmd, failure, by, attempts);
-        }
-        Verdict::DeadLetter { failure, by } => {
-            cmd.arg("D").arg(call.as_str());
+        Verdict::Fail { failure, by } | Verdict::DeadLetter { failure, by } => {
             decide_failed(cmd, failure, by, attempts);
         }
         Verdict::Cancel | Verdict::Expire => {
-            let verdict = if matches!(verdict, Verdict::Cancel) { "C" } else { "X" };
-            cmd.arg(verdict).arg(call.as_str()).arg("").arg(attempts);
-            cmd.arg("-").arg("").arg("").arg("").arg("");
+            cmd.arg("").arg(attempts).arg("-").arg("").arg("").arg("").arg("");
         }
     }
 }

@@ -55,7 +55,7 @@ macro_rules! reading {
 macro_rules! settling {
     ($flags:ident: $($file:literal),*) => {
         $flags!(
-            "part/frame", "part/stream", "part/format", "part/ensure", "part/record", "part/registered",
+            "part/frame", "part/format", "part/ensure", "part/record", "part/registered",
             "part/open", "part/entry", "part/parked", "part/standing", "part/conclude" $(, $file)*
         )
     };
@@ -91,7 +91,6 @@ impl Script {
         match self {
             Self::Submit => growing!(
                 "part/frame",
-                "part/stream",
                 "part/format",
                 "part/ensure",
                 "part/new_entry",
@@ -103,7 +102,6 @@ impl Script {
             Self::Decide => draining!(
                 "part/frame",
                 "part/format",
-                "part/stream",
                 "part/record",
                 "part/ordinary_successes",
                 "part/ensure",
@@ -122,10 +120,9 @@ impl Script {
             Self::Touch => settling!(draining: "touch"),
             Self::Acknowledge => settling!(draining: "acknowledge"),
             Self::Renew => settling!(draining: "renew"),
-            Self::Fetch => draining!("part/frame", "part/stream", "part/format", "fetch"),
+            Self::Fetch => draining!("part/frame", "part/format", "fetch"),
             Self::Reread => draining!(
                 "part/frame",
-                "part/stream",
                 "part/format",
                 "part/ensure",
                 "part/open",
@@ -133,14 +130,14 @@ impl Script {
                 "reread"
             ),
             Self::Register => {
-                draining!("part/frame", "part/stream", "part/format", "part/ensure", "register")
+                draining!("part/frame", "part/format", "part/ensure", "register")
             }
             Self::Beat => draining!("beat"),
             Self::Deregister => settling!(draining: "part/give_back", "part/worker", "deregister"),
             Self::Remove => settling!(draining: "part/give_back", "part/worker", "remove"),
             Self::Survey => reading!("survey"),
             Self::Sweep => settling!(draining: "part/give_back", "sweep"),
-            Self::Ensure => draining!("part/frame", "part/stream", "part/ensure", "ensure"),
+            Self::Ensure => draining!("part/frame", "part/ensure", "ensure"),
             Self::Inspect => settling!(reading: "inspect"),
             Self::KeepReplies => draining!("keep_replies"),
             Self::Discover => reading!("discover"),

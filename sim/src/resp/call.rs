@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use steadfast_core::call::{Failure, FailureKind, Lease, Payload, Token};
 use steadfast_core::definition::Definition;
-use steadfast_core::name::{FunctionId, SessionId};
+use steadfast_core::name::{EntryId, FunctionId, SessionId};
 use steadfast_core::op::{Authority, ConsumerStatus, Destination, Op, Pulse, Submission, Verdict};
 use steadfast_core::time::StoreTime;
 
@@ -138,20 +138,19 @@ fn submit(
 }
 
 fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
-    let verdict = words.text()?;
-    let call = words.parse()?;
+    let (letter, call) = (words.text()?, words.parse()?);
     let (entry, attempts) = (words.optional()?, words.parse()?);
-    let function = function.clone();
-    if verdict == "S" {
+    let verdict = if letter == "S" {
         let result: String = serde_json::from_str(words.text()?).map_err(|_| Nonsense)?;
         let result = Payload::parse(&result).map_err(|_| Nonsense)?;
-        return Ok(Op::Decide {
-            function,
-            call,
-            verdict: Verdict::Complete { result, entry },
-            attempts,
-        });
-    }
+        Verdict::Complete { result, entry }
+    } else {
+        no_success(letter, entry, words)?
+    };
+    Ok(Op::Decide { function: function.clone(), call, verdict, attempts })
+}
+
+fn no_success(letter: &str, entry: Option<EntryId>, words: &mut Words<'_>) -> Read<Verdict> {
     let mut proof = words.take(3)?;
     let (said, message) = (words.text()?, words.text()?);
     let mut failed = || -> Read<_> {
@@ -168,14 +167,13 @@ fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
         };
         Ok((failure, by))
     };
-    let verdict = match verdict {
-        "E" => failed().map(|(failure, by)| Verdict::Fail { failure, by })?,
-        "D" => failed().map(|(failure, by)| Verdict::DeadLetter { failure, by })?,
-        "C" => Verdict::Cancel,
-        "X" => Verdict::Expire,
-        _ => return Err(Nonsense),
-    };
-    Ok(Op::Decide { function, call, verdict, attempts })
+    match letter {
+        "E" => failed().map(|(failure, by)| Verdict::Fail { failure, by }),
+        "D" => failed().map(|(failure, by)| Verdict::DeadLetter { failure, by }),
+        "C" => Ok(Verdict::Cancel),
+        "X" => Ok(Verdict::Expire),
+        _ => Err(Nonsense),
+    }
 }
 
 fn destination(words: &mut Words<'_>) -> Read<Destination> {

@@ -12,3 +12,5 @@ local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local now_ms = string.format('%.0f', math.floor(now / 1000))
+-- Of another type: refused here, before any write.
+local streamed = call('XLEN', CALLS)
