@@ -1,12 +1,12 @@
 //! Attempts, concurrency and epochs stay within their bounds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use steadfast_core::call::CallState;
 use steadfast_core::command::FunctionOptions;
 use steadfast_core::name::{CallId, ConsumerId, Epoch, FunctionId};
 
+use super::store_clock::{Shown, StoreClock};
 use super::{Promise, Terms, Violation};
 use crate::faults::FaultKind;
 use crate::history::{Fact, History, HostId};
@@ -28,40 +28,6 @@ struct Bounds<'a> {
     /// epoch. A removed consumer is known for so long; afterwards it is a new one.
     kept_since: BTreeMap<&'a ConsumerId, Shown>,
     clock: StoreClock,
-}
-
-/// A moment, and what the store's clock showed then.
-#[derive(Clone, Copy)]
-struct Shown {
-    at: Moment,
-    micros: i128,
-}
-
-/// What the store's clock has shown.
-#[derive(Default)]
-struct StoreClock {
-    ahead_micros: i128,
-    /// What it showed last before each of its jumps.
-    peaks: Vec<Shown>,
-}
-
-impl StoreClock {
-    fn at(&self, at: Moment) -> Shown {
-        Shown { at, micros: i128::from(at.as_micros()) + self.ahead_micros }
-    }
-
-    fn jump(&mut self, at: Moment, ahead_micros: i64) {
-        self.peaks.push(self.at(at));
-        self.ahead_micros = i128::from(ahead_micros);
-    }
-
-    /// It has shown, between then and now, a time so much later than what it showed then.
-    fn has_shown(&self, since: Shown, later: Duration, now: Moment) -> bool {
-        let peaks = self.peaks.iter().filter(|peak| peak.at >= since.at).copied();
-        peaks
-            .chain([self.at(now)])
-            .any(|shown| shown.micros - since.micros >= later.as_micros().cast_signed())
-    }
 }
 
 /// Checks every bound at every fact.

@@ -8,6 +8,7 @@ mod poison;
 mod presence;
 mod promptness;
 mod stops;
+mod store_clock;
 mod takeovers;
 
 use std::fmt;

@@ -8,6 +8,7 @@ use steadfast_core::command::Ticket;
 use steadfast_core::event::CallError;
 use steadfast_core::name::CallId;
 
+use super::store_clock::StoreClock;
 use super::{Promise, Terms, Violation};
 use crate::history::{Fact, History, HostId};
 use crate::moment::Moment;
@@ -34,20 +35,24 @@ struct Seen<'a> {
     decided: Option<(i128, Moment, &'a Record)>,
 }
 
+/// A request that is to be answered.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    at: Moment,
+    host: HostId,
+    call: &'a CallId,
+    makes: bool,
+}
+
 /// Everything known so far.
 #[derive(Default)]
 struct Judge<'a> {
     calls: BTreeMap<&'a CallId, Seen<'a>>,
-    asked: BTreeMap<Ticket, (Moment, HostId, &'a CallId)>,
-    /// Requests that are to make a call.
-    making: BTreeSet<Ticket>,
+    asked: BTreeMap<Ticket, Request<'a>>,
     /// Answered, or forgotten by who asked.
     answered: BTreeSet<Ticket>,
     dead: BTreeSet<HostId>,
-    /// How far the store's clock is ahead of the world's.
-    ahead_micros: i128,
-    /// The latest that its clock ever showed: what expired then does not come back with the clock.
-    high_micros: i128,
+    clock: StoreClock,
 }
 
 /// Checks the history of every call.
@@ -59,7 +64,7 @@ pub(super) fn check(history: &History, terms: &Terms, found: &mut Vec<Violation>
         }
     }
     let end = history.facts().last().map_or(Moment::ZERO, |(at, _)| *at);
-    for (ticket, (_, host, call)) in judge.asked {
+    for (ticket, Request { host, call, .. }) in judge.asked {
         if !judge.answered.contains(&ticket) && !judge.dead.contains(&host) {
             found.push(Violation {
                 promise: Promise::Liveness,
@@ -75,24 +80,18 @@ impl<'a> Judge<'a> {
         self.calls.entry(call).or_default()
     }
 
-    /// What the store's clock shows, from the world's beginning.
-    fn store_micros(&self, at: Moment) -> i128 {
-        i128::from(at.as_micros()) + self.ahead_micros
-    }
-
     fn broken_by(
         &mut self,
         at: Moment,
         fact: &'a Fact,
         terms: &Terms,
     ) -> Option<(Promise, String)> {
-        self.high_micros = self.high_micros.max(self.store_micros(at));
         match fact {
             Fact::Admitted { call, overdue_at, .. } => {
-                let overdue = self.store_micros(*overdue_at);
+                let overdue = self.clock.at(*overdue_at).micros;
                 let before = self.calls.get(call).and_then(|seen| seen.decided);
                 if let Some((when, decided_at, record)) = before {
-                    if !self.is_forgotten(when, terms) {
+                    if !self.is_forgotten(at, when, terms) {
                         let what = format!("{call} was decided at {decided_at}, and is taken anew");
                         return Some((Promise::DecidedOnce, what));
                     }
@@ -130,25 +129,23 @@ impl<'a> Judge<'a> {
                 _ => self.seen(call).has_error = true,
             },
             Fact::Lost { calls, decisions, .. } => self.lost(calls, decisions),
-            Fact::StoreClock { ahead_micros } => self.ahead_micros = i128::from(*ahead_micros),
+            Fact::StoreClock { ahead_micros } => self.clock.jump(at, *ahead_micros),
             Fact::Decided { call, state } => return self.decided(at, call, state),
             Fact::Observed { host, record } => return self.observed(*host, record),
-            Fact::Final { call, state } => return self.ends(call, state, terms),
+            Fact::Final { call, state } => return self.ends(at, call, state, terms),
             Fact::Killed { host, .. } => {
                 self.dead.insert(*host);
             }
             Fact::Asked { host, ticket, call, makes } => {
-                self.asked.insert(*ticket, (at, *host, call));
-                if *makes {
-                    self.making.insert(*ticket);
-                    self.seen(call).asked_for += 1;
-                }
+                let request = Request { at, host: *host, call, makes: *makes };
+                self.asked.insert(*ticket, request);
+                self.seen(call).asked_for += u32::from(*makes);
             }
             Fact::Abandoned { ticket } => {
                 self.answered.insert(*ticket);
             }
             Fact::Answered { host, ticket, error } => {
-                return self.told(*host, *ticket, error.as_ref(), terms);
+                return self.told(at, (*host, *ticket), error.as_ref(), terms);
             }
             _ => {}
         }
@@ -172,7 +169,7 @@ impl<'a> Judge<'a> {
         call: &'a CallId,
         state: &'a CallState,
     ) -> Option<(Promise, String)> {
-        let now = self.store_micros(at);
+        let now = self.clock.at(at).micros;
         let seen = self.seen(call);
         match (state, seen.decided) {
             (_, Some((_, before, _))) => {
@@ -206,12 +203,18 @@ impl<'a> Judge<'a> {
         Some((Promise::DecidedOnce, what))
     }
 
-    fn ends(&self, call: &CallId, state: &CallState, terms: &Terms) -> Option<(Promise, String)> {
+    fn ends(
+        &self,
+        at: Moment,
+        call: &CallId,
+        state: &CallState,
+        terms: &Terms,
+    ) -> Option<(Promise, String)> {
         let seen = self.calls.get(call);
         let what = match (state, seen.and_then(|seen| seen.decided)) {
             _ if seen.is_some_and(|seen| seen.lost) => return None,
             (CallState::Decided(record), Some((.., decided))) if record == decided => return None,
-            (CallState::Absent, Some((when, ..))) if self.is_forgotten(when, terms) => {
+            (CallState::Absent, Some((when, ..))) if self.is_forgotten(at, when, terms) => {
                 return None;
             }
             (_, Some((.., decided))) => format!("decided as {decided}, at the end {state}"),
@@ -221,14 +224,14 @@ impl<'a> Judge<'a> {
     }
 
     /// An outcome decided then need not be kept any more.
-    fn is_forgotten(&self, decided_micros: i128, terms: &Terms) -> bool {
-        self.high_micros - decided_micros >= terms.kept.as_micros().cast_signed()
+    fn is_forgotten(&self, at: Moment, decided_micros: i128, terms: &Terms) -> bool {
+        self.clock.highest(at) - decided_micros >= terms.kept.as_micros().cast_signed()
     }
 
     fn told(
         &mut self,
-        host: HostId,
-        ticket: Ticket,
+        at: Moment,
+        (host, ticket): (HostId, Ticket),
         error: Option<&CallError>,
         terms: &Terms,
     ) -> Option<(Promise, String)> {
@@ -236,20 +239,21 @@ impl<'a> Judge<'a> {
             let what = format!("{host} answered {ticket} twice, or though it was abandoned");
             return Some((Promise::DecidedOnce, what));
         }
-        let Some((when, _, call)) = self.asked.get(&ticket) else {
+        let Some(Request { at: asked_at, call, makes, .. }) = self.asked.get(&ticket).copied()
+        else {
             return Some((Promise::DecidedOnce, format!("{host} answered {ticket} unasked")));
         };
         if let (Some(CallError::OutcomeForgotten { .. }), Some(seen)) =
             (error, self.calls.get(call))
             && !seen.was_lost
-            && seen.accepted.is_some_and(|(accepted, _)| accepted < *when)
-            && seen.decided.is_none_or(|(when, ..)| !self.is_forgotten(when, terms))
+            && seen.accepted.is_some_and(|(accepted, _)| accepted < asked_at)
+            && seen.decided.is_none_or(|(when, ..)| !self.is_forgotten(at, when, terms))
         {
             let what = format!("{host} was told that {call} is forgotten");
             return Some((Promise::NoLostCall, what));
         }
-        if error.is_some_and(denies) && self.making.contains(&ticket) {
-            let seen = self.calls.entry(call).or_default();
+        if makes && error.is_some_and(denies) {
+            let seen = self.seen(call);
             seen.denied = true;
             return (seen.accepted.is_some() && seen.asked_for == 1).then(|| denied(call));
         }

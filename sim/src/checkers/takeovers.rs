@@ -141,21 +141,22 @@ impl Scene<'_> {
             .any(|(_, fact)| matches!(fact, Fact::Decided { call: decided, .. } if decided == call))
     }
 
+    /// What happened from a fact on, and by then.
+    fn facts_by(&self, from: usize, due: Moment) -> impl Iterator<Item = &(Moment, Fact)> {
+        self.history.facts()[from..].iter().take_while(move |(at, _)| *at <= due)
+    }
+
     /// The call was taken over in time, by one that was then killed or disturbed itself, and may have
     /// begun nothing.
     fn is_with_another_victim(&self, call: &CallId, due: Moment) -> bool {
         let undisturbed = Calm { history: self.history };
-        let in_time = |from: usize| {
-            self.history.facts()[from..].iter().take_while(|(at, _)| *at <= due).enumerate()
-        };
-        in_time(self.index).any(|(after, (at, fact))| match fact {
+        self.facts_by(self.index, due).zip(self.index..).any(|((at, fact), index)| match fact {
             Fact::Delivered { host: next, call: delivered, .. }
                 if delivered == call && *next != self.killed =>
             {
-                let is_killed = in_time(self.index + after).any(
-                    |(_, (_, fact))| matches!(fact, Fact::Killed { host, .. } if host == next),
-                );
-                is_killed || !undisturbed.holds((*at, due), |host| host == Some(*next))
+                let falls = |fact: &Fact| matches!(fact, Fact::Killed { host, .. } if host == next);
+                self.facts_by(index, due).any(|(_, fact)| falls(fact))
+                    || !undisturbed.holds((*at, due), |host| host == Some(*next))
             }
             _ => false,
         })
@@ -163,12 +164,10 @@ impl Scene<'_> {
 
     /// The call is begun elsewhere, or decided, by then.
     fn runs_by(&self, call: &CallId, due: Moment) -> bool {
-        self.history.facts()[self.index..].iter().take_while(|(at, _)| *at <= due).any(
-            |(_, fact)| match fact {
-                Fact::Begun { host, call: begun, .. } => begun == call && *host != self.killed,
-                Fact::Decided { call: decided, .. } => decided == call,
-                _ => false,
-            },
-        )
+        self.facts_by(self.index, due).any(|(_, fact)| match fact {
+            Fact::Begun { host, call: begun, .. } => begun == call && *host != self.killed,
+            Fact::Decided { call: decided, .. } => decided == call,
+            _ => false,
+        })
     }
 }
