@@ -6,7 +6,7 @@ use std::time::Duration;
 use steadfast_core::entropy::{Entropy, Stream};
 
 use super::scenario::NetworkScenario;
-use crate::faults::{FaultKind, SlotId};
+use crate::faults::SlotId;
 use crate::moment::Moment;
 
 /// A kind of trouble.
@@ -51,19 +51,6 @@ impl TroubleKind {
         Self::Save,
         Self::ScriptFlush,
     ];
-
-    /// What a history calls it, where it excuses anything.
-    pub(super) const fn fault(self) -> Option<FaultKind> {
-        Some(match self {
-            Self::WorkerCrash | Self::MachineLost => FaultKind::WorkerCrash,
-            Self::CallerCrash => FaultKind::CallerCrash,
-            Self::StoreRestart => FaultKind::StoreRestart,
-            Self::ToStoreLost | Self::FromStoreLost | Self::AllLost => FaultKind::Partition,
-            Self::Hold | Self::Jitter => FaultKind::Delay,
-            Self::Save => FaultKind::Save,
-            Self::ScriptFlush => return None,
-        })
-    }
 
     fn length(self, random: &mut Stream) -> Duration {
         let between = |random: &mut Stream, from: u64, to: u64| {

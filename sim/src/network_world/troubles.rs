@@ -10,7 +10,7 @@ use super::connector::STORE;
 use super::process::{Order, Yard};
 use super::script::{Trouble, TroubleKind};
 use super::store::Death;
-use crate::faults::SlotId;
+use crate::faults::{FaultKind, SlotId};
 use crate::history::Fact;
 use crate::moment::Moment;
 use crate::resp::Front;
@@ -84,47 +84,37 @@ impl Troubles {
     fn begin(&self, trouble: &Trouble, sim: &mut Sim<'_>, yard: &Yard) {
         let node = Yard::name(trouble.slot);
         yard.recorder.event(&trouble.kind.to_string(), || format!("{node}: {trouble}"));
-        let host = yard.alive(trouble.slot);
-        let disturbed = |host, after| {
-            let until = trouble.until + after;
-            if let Some(kind) = trouble.kind.fault() {
-                yard.recorder.fact(Fact::Disturbed { host, kind, until });
-            }
-        };
+        if let Some((kind, after)) = excuse(trouble.kind) {
+            let is_everybodys = trouble.kind == TroubleKind::StoreRestart;
+            let host = if is_everybodys { None } else { yard.alive(trouble.slot) };
+            yard.recorder.fact(Fact::Disturbed { host, kind, until: trouble.until + after });
+        }
         match trouble.kind {
             TroubleKind::WorkerCrash | TroubleKind::CallerCrash => {
-                disturbed(host, AFTER_CLOSE);
                 kill(trouble.slot, sim, yard, true);
             }
             TroubleKind::MachineLost => {
-                disturbed(host, AFTER_CLOSE);
                 sim.partition(node, STORE);
                 kill(trouble.slot, sim, yard, false);
             }
             TroubleKind::StoreRestart => {
-                disturbed(None, AFTER_CLOSE);
                 self.store.notify_one();
                 step(sim);
                 sim.crash(STORE);
             }
             TroubleKind::ToStoreLost => {
-                disturbed(host, AFTER_CUT);
                 sim.partition_oneway(node, STORE);
             }
             TroubleKind::FromStoreLost => {
-                disturbed(host, AFTER_CUT);
                 sim.partition_oneway(STORE, node);
             }
             TroubleKind::AllLost => {
-                disturbed(host, AFTER_CUT);
                 sim.partition(node, STORE);
             }
             TroubleKind::Hold => {
-                disturbed(host, AFTER_CUT);
                 sim.hold(node, STORE);
             }
             TroubleKind::Jitter => {
-                disturbed(host, AFTER_CLOSE);
                 sim.set_link_max_message_latency(node, STORE, JITTER);
             }
             TroubleKind::ScriptFlush => self.front.forget_scripts(),
@@ -149,6 +139,23 @@ impl Troubles {
             TroubleKind::Jitter => sim.set_link_max_message_latency(node, STORE, self.latency),
             TroubleKind::Save | TroubleKind::ScriptFlush => {}
         }
+    }
+}
+
+/// What a history calls a trouble that excuses delays, and for how long after its end it does.
+const fn excuse(kind: TroubleKind) -> Option<(FaultKind, Duration)> {
+    match kind {
+        TroubleKind::WorkerCrash | TroubleKind::MachineLost => {
+            Some((FaultKind::WorkerCrash, AFTER_CLOSE))
+        }
+        TroubleKind::CallerCrash => Some((FaultKind::CallerCrash, AFTER_CLOSE)),
+        TroubleKind::StoreRestart => Some((FaultKind::StoreRestart, AFTER_CLOSE)),
+        TroubleKind::ToStoreLost | TroubleKind::FromStoreLost | TroubleKind::AllLost => {
+            Some((FaultKind::Partition, AFTER_CUT))
+        }
+        TroubleKind::Hold => Some((FaultKind::Delay, AFTER_CUT)),
+        TroubleKind::Jitter => Some((FaultKind::Delay, AFTER_CLOSE)),
+        TroubleKind::Save | TroubleKind::ScriptFlush => None,
     }
 }
 
