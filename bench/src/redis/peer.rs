@@ -6,7 +6,7 @@
 //! | (nothing yet) | `{"ready_us": N}` once it stands, that long after its first line of code |
 //! | `run FIRST CALLS IN_FLIGHT` | a [`Pace`](super::closed_loop::Pace) |
 //! | `probe FUNCTIONS CALLS` | a [`PickUp`](super::ours::PickUp) |
-//! | `strand` | `{"calls": N}`: the last of so many calls is with a worker that never ends it |
+//! | `strand` | `{}`, once a call is with a worker that never ends it |
 //! | `rescued` | a [`Begun`](super::ours::Begun), once the stranded call has run elsewhere |
 //! | `count` | `{"commands": N}`: commands on the wire so far |
 
@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use steadfast::{Host, IoPlacement};
+use steadfast::{Caller, Host, IoPlacement};
 use tokio::sync::mpsc;
 
 use super::closed_loop;
@@ -165,19 +165,12 @@ impl Peer {
         match (words[0], words.len()) {
             ("run", 4) => self.run(number(1)?, number(2)?, number(3)?).await,
             ("probe", 3) => {
-                let Side::Ours(host) = &self.side else {
-                    bail!("only a Steadfast caller probes");
-                };
-                let found = ours::probe(&host.caller(), number(1)?, number(2)?).await?;
+                let found = ours::probe(&self.caller()?, number(1)?, number(2)?).await?;
                 Ok(serde_json::to_value(found)?)
             }
             ("strand", 1) => {
-                let Side::Ours(host) = &self.side else {
-                    bail!("only a Steadfast caller strands a call");
-                };
-                let (calls, stranded) = ours::strand(&host.caller()).await?;
-                self.stranded = Some(stranded);
-                Ok(json!({ "calls": calls }))
+                self.stranded = Some(ours::strand(&self.caller()?).await?);
+                Ok(json!({}))
             }
             ("rescued", 1) => {
                 let stranded = self.stranded.take().context("no call is stranded")?;
@@ -188,6 +181,13 @@ impl Peer {
                 Ok(json!({ "commands": count.load(std::sync::atomic::Ordering::Relaxed) }))
             }
             _ => bail!("`{line}` is nothing that can be done"),
+        }
+    }
+
+    fn caller(&self) -> Result<Caller> {
+        match &self.side {
+            Side::Ours(host) => Ok(host.caller()),
+            Side::None | Side::Floor(_) => bail!("only a process of Steadfast's calls so"),
         }
     }
 
