@@ -135,6 +135,13 @@ pub(super) fn next_id(last: EntryId, now: StoreTime) -> EntryId {
 }
 
 impl Stream {
+    /// A stream whose ids are later than those of one that was removed within this millisecond: none
+    /// is given twice.
+    pub(super) fn new(now: StoreTime) -> Self {
+        let last = EntryId { ms: now.as_millis(), seq: now.as_micros() % 1000 };
+        Self { last, ..Self::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -137,10 +137,11 @@ impl Work<'_> {
         Admission::Accepted
     }
 
-    /// [`Op::OlderPeerAdd`](steadfast_core::op::Op::OlderPeerAdd): a plain XADD. It creates the stream
-    /// and no group.
+    /// [`Op::OlderPeerAdd`](steadfast_core::op::Op::OlderPeerAdd): a plain XADD. It creates the stream,
+    /// with ids from the millisecond's first, and no group.
     pub(super) fn older_peer_add(&mut self, fields: &[(String, String)]) -> EntryId {
         let raw = RawFields::new(fields);
+        self.function.stream.get_or_insert_default();
         let had_group = self.stream().is_some_and(|it| it.group().is_some());
         let id = self.add(|id| {
             let content = match CallEntry::decode(id, raw.iter()) {

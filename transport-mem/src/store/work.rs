@@ -53,7 +53,8 @@ impl Work<'_> {
     /// Creates stream and group (at `0`) where they are missing; answers whether anything was.
     pub(super) fn ensure(&mut self) -> bool {
         let no_stream = self.function.stream.is_none();
-        let no_group = self.function.stream.get_or_insert_default().ensure_group();
+        let stream = self.function.stream.get_or_insert_with(|| Stream::new(self.now));
+        let no_group = stream.ensure_group();
         if no_group {
             self.ready.push(Ready::Calls(self.id.clone()));
         }

@@ -200,3 +200,14 @@ fn an_older_callers_duplicate_of_our_call_goes_with_it() {
     world.check(&complete_entry("c1", Some(duplicate)), "done");
     assert_eq!(world.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn a_stream_made_again_within_a_millisecond_gives_new_ids() {
+    let mut world = World::new();
+    let old = world.older_call("o1");
+    world.check(&complete_entry("o1", Some(old)), "done");
+    world.now += std::time::Duration::from_micros(1);
+    world.submit("c1");
+    let (delivery, _) = world.lease("w");
+    assert_ne!(delivery.entry, old);
+}

@@ -11,6 +11,11 @@ local function ensure()
   if not redis.pcall('XPENDING', CALLS, GROUP, '0-1', '0-1', '1').err then
     return false
   end
+  local is_new = call('EXISTS', CALLS) == 0
   call('XGROUP', 'CREATE', CALLS, GROUP, '0', 'MKSTREAM')
+  if is_new then
+    -- One that was removed within this millisecond gave ids of it away: none is given twice.
+    call('XSETID', CALLS, now_ms .. '-' .. string.format('%.0f', now % 1000))
+  end
   return true
 end

@@ -6,6 +6,7 @@ mod support;
 mod connect_and_classify;
 mod decide_once;
 mod differential;
+mod entries_are_named_once;
 mod falsy_results;
 mod fencing;
 mod full_store_drains;

@@ -137,7 +137,8 @@ impl Course<'_> {
                 .enumerate()
                 .map(|(place, op)| {
                     let now = if place < first { start } else { end };
-                    store.apply(now, side.session, op)
+                    // Each is served after the one before it.
+                    store.apply(now + Duration::from_micros(place as u64), side.session, op)
                 })
                 .collect();
             note(&mut side, &mem_ops, &answers);
