@@ -137,8 +137,7 @@ impl Course<'_> {
                 .enumerate()
                 .map(|(place, op)| {
                     let now = if place < first { start } else { end };
-                    // Each is served after the one before it.
-                    store.apply(now + Duration::from_micros(place as u64), side.session, op)
+                    store.apply(now, side.session, op)
                 })
                 .collect();
             note(&mut side, &mem_ops, &answers);
