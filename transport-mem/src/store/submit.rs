@@ -141,19 +141,13 @@ impl Work<'_> {
     /// with ids from the millisecond's first, and no group.
     pub(super) fn older_peer_add(&mut self, fields: &[(String, String)]) -> EntryId {
         let raw = RawFields::new(fields);
-        self.function.stream.get_or_insert_default();
-        let had_group = self.stream().is_some_and(|it| it.group().is_some());
-        let id = self.add(|id| {
+        self.put(|id| {
             let content = match CallEntry::decode(id, raw.iter()) {
                 Ok(body) => Content::Call(body),
                 Err(error) => Content::Raw { reason: error.to_string().into(), fields: raw },
             };
             Entry { content, ours: false }
-        });
-        if let (false, Some(stream)) = (had_group, &mut self.function.stream) {
-            stream.delete_group();
-        }
-        id
+        })
     }
 }
 

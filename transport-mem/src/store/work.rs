@@ -71,6 +71,11 @@ impl Work<'_> {
 
     pub(super) fn add(&mut self, entry: impl FnOnce(EntryId) -> Entry) -> EntryId {
         self.ensure();
+        self.put(entry)
+    }
+
+    /// Adds an entry as XADD does: it creates the stream where it is missing, and no group.
+    pub(super) fn put(&mut self, entry: impl FnOnce(EntryId) -> Entry) -> EntryId {
         let stream = self.function.stream.get_or_insert_default();
         let id = stream.add(self.now, entry);
         self.function.bytes += stream.entry(id).map_or(0, Entry::bytes);
