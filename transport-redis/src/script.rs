@@ -137,7 +137,7 @@ impl Script {
             Self::Remove => settling!(draining: "part/give_back", "part/worker", "remove"),
             Self::Survey => reading!("survey"),
             Self::Sweep => settling!(draining: "part/give_back", "sweep"),
-            Self::Ensure => draining!("part/frame", "part/ensure", "ensure"),
+            Self::Ensure => draining!("part/frame", "part/format", "part/ensure", "ensure"),
             Self::Inspect => settling!(reading: "inspect"),
             Self::KeepReplies => draining!("keep_replies"),
             Self::Discover => reading!("discover"),

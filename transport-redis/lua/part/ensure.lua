@@ -15,7 +15,7 @@ local function ensure()
   call('XGROUP', 'CREATE', CALLS, GROUP, '0', 'MKSTREAM')
   if is_new then
     -- One that was removed within this millisecond gave ids of it away: none is given twice.
-    call('XSETID', CALLS, now_ms .. '-' .. string.format('%.0f', now % 1000))
+    call('XSETID', CALLS, now_ms .. '-' .. int(now % 1000))
   end
   return true
 end
