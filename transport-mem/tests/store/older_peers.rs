@@ -1,5 +1,7 @@
 //! Calls and consumers of older peers, which know neither open hash nor epochs.
 
+use std::time::Duration;
+
 use steadfast_core::call::{Delivered, Lease, Outcome, Payload, Record};
 use steadfast_core::name::EntryId;
 use steadfast_core::op::{Destination, Op, Reply, Verdict};
@@ -206,8 +208,7 @@ fn a_stream_made_again_within_a_millisecond_gives_new_ids() {
     let mut world = World::new();
     let old = world.older_call("o1");
     world.check(&complete_entry("o1", Some(old)), "done");
-    world.now += std::time::Duration::from_micros(1);
-    world.submit("c1");
+    world.pass(Duration::from_micros(1)).submit("c1");
     let (delivery, _) = world.lease("w");
     assert_ne!(delivery.entry, old);
 }

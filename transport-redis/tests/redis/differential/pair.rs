@@ -154,8 +154,8 @@ impl Course<'_> {
                     for (op, result) in real_ops.iter().zip(&results) {
                         self.coverage.count(op, result);
                     }
-                    // A stream that was removed may give an id of this millisecond again: not to be
-                    // mistaken for the same entry by one side only.
+                    // A stream that an older caller makes anew may give an id of this millisecond again:
+                    // not to be mistaken for the same entry by one side only.
                     while self.pair.time().as_millis() <= after.as_millis() {}
                     return Ok(());
                 }
