@@ -41,6 +41,7 @@ use window::Window;
 /// State.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "the three states of the pattern")]
 pub enum BreakerState {
     /// Calls pass.
     Closed,
@@ -63,6 +64,7 @@ impl fmt::Display for BreakerState {
 /// What an operation's result says about the health of what was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "every error is classified as one of these")]
 pub enum Verdict {
     /// It answered.
     Success,

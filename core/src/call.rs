@@ -315,6 +315,7 @@ impl fmt::Display for Delivery {
 /// One entry as a read returns it: a call, or what could not be read as one (P10).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a delivery handles both")]
 pub enum Delivered {
     /// A call.
     Call(Delivery),

@@ -56,6 +56,7 @@ impl Default for FunctionOptions {
 /// What becomes of the call when an awaiter's patience ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OnTimeout {
     /// The wait is abandoned, and the call goes on.
     #[default]
@@ -67,6 +68,7 @@ pub enum OnTimeout {
 /// What a submission does where nobody serves the function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NoConsumer {
     /// It is submitted, and waits for a consumer until its deadline.
     #[default]
@@ -121,6 +123,7 @@ impl Request {
 /// What the holder of a token wants of its call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a simulated world knows what every one offers")]
 pub enum Publication {
     /// Decide it: success.
     Complete(Payload),
@@ -133,6 +136,7 @@ pub enum Publication {
 /// A question about the state of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Query {
     /// Where a call stands.
     Inspect {
@@ -163,6 +167,7 @@ pub enum Query {
 /// What an operator does to the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BreakerCommand {
     /// Open until forced otherwise or reset.
     ForceOpen,

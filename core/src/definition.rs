@@ -16,6 +16,7 @@ use crate::name::FunctionId;
 /// A parameter's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ParameterType {
     /// Text.
     String,
@@ -54,7 +55,8 @@ impl ParameterType {
         }
     }
 
-    fn of_value(value: &serde_json::Value) -> Option<Self> {
+    /// The type of a JSON value; none for `null`.
+    pub fn of_value(value: &serde_json::Value) -> Option<Self> {
         match value {
             serde_json::Value::Null => None,
             serde_json::Value::Bool(_) => Some(Self::Boolean),

@@ -212,6 +212,7 @@ impl fmt::Display for Answer {
 /// Whether a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LinkState {
     /// Being opened.
     Connecting,

@@ -17,6 +17,7 @@ use crate::transport::Link;
 /// How a node stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Verdict {
     /// Every connection that is needed stands, every consumer is active, the breaker is closed.
     Healthy,
@@ -29,6 +30,7 @@ pub enum Verdict {
 /// How the death of other nodes is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DeathRule {
     /// By their sessions, within seconds; by heartbeats where the sessions say nothing.
     Sessions,

@@ -79,6 +79,7 @@ impl fmt::Display for EffectId {
 /// What a machine is told.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a machine is total: it handles every input")]
 pub enum Input {
     /// Time passed.
     Tick,
@@ -96,6 +97,7 @@ pub enum Input {
 /// How an effect ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a machine handles every end of an effect")]
 pub enum Done {
     /// [`Effect::Connect`].
     Connected(Result<Connected, TransportError>),
@@ -110,6 +112,10 @@ pub enum Done {
 /// What a machine says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a driver handles every one; a new one must not compile until it does"
+)]
 pub enum Output {
     /// Do this.
     Effect {
@@ -132,6 +138,7 @@ pub enum Output {
 /// Why a machine waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Reason {
     /// No timer is armed: only an input can wake it.
     Idle,
@@ -145,6 +152,10 @@ pub enum Reason {
 /// others have no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a driver handles every one; a new one must not compile until it does"
+)]
 pub enum Effect {
     /// Open a connection. One that is established after the machine gave it up is answered by a
     /// `Close`.

@@ -28,6 +28,7 @@ pub struct Probe {
 
 /// What a probe claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ProbeKind {
     /// Holds at each evaluation; once false is a violation.
     Always,

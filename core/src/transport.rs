@@ -18,6 +18,7 @@ use crate::time::StoreTime;
 /// A connection's purpose. Commands share one; a read that blocks has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a transport opens every kind")]
 pub enum Link {
     /// All lanes of operations, multiplexed.
     Command,
@@ -57,6 +58,7 @@ pub struct Connected {
 /// What a blocking read waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a transport waits for every one")]
 pub enum Interest {
     /// Entries of one function, delivered to this consumer as by [`Op::Fetch`].
     Deliveries {
@@ -96,6 +98,7 @@ impl fmt::Display for Interest {
 /// How a watch ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a machine handles every end of a watch")]
 pub enum Wake {
     /// Nothing came within the block time, or the watch was aborted.
     Nothing,
@@ -135,6 +138,7 @@ impl fmt::Display for Wake {
 /// Whether a failed request may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "yes is no answer, and there is no third")]
 pub enum Applied {
     /// It did not.
     No,

@@ -71,6 +71,7 @@ impl fmt::Display for Size {
 
 /// A case's file that cannot be used.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CaseError {
     /// The file cannot be read or written.
     #[error("cannot access the case {}: {source}", path.display())]

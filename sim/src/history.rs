@@ -28,6 +28,7 @@ impl fmt::Display for HostId {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Fact {
     /// An incarnation started under this node id.
     Started {

@@ -54,6 +54,7 @@ impl Policy {
 
 /// What a handler will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Act {
     /// Answers after so long.
     End(Duration, AttemptEnd),
@@ -65,6 +66,7 @@ pub enum Act {
 
 /// What happens to the token of a deferred call.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Follow {
     /// Nobody comes: the lease ends.
     Nobody,

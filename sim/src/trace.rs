@@ -33,6 +33,7 @@ pub struct Step {
 /// What happened at one place, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Happening {
     /// A machine was told something: `<`.
     Told {

@@ -14,6 +14,7 @@ use crate::moment::Moment;
 /// How a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Manner {
     /// Submitted, and awaited by another request.
     Submit,

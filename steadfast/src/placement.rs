@@ -3,6 +3,7 @@
 /// Where connections are driven. Handlers run on the runtime that called
 /// [`build`](crate::HostBuilder::build) in either case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum IoPlacement {
     /// On the runtime that called `build`, beside the handlers. The least overhead.
     #[default]

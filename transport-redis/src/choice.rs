@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// How keys are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyLayout {
     /// As older peers and operators know them. For a server that is no node of a cluster.
     #[default]
@@ -38,6 +39,7 @@ impl fmt::Display for KeyLayout {
 
 /// What an accepted call and an outcome have to survive before anybody is told of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Durability {
     /// What the server does by itself: a crash or a failover may lose what it acknowledged last.
     #[default]

@@ -34,6 +34,7 @@ impl fmt::Debug for Secret {
 
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Endpoint {
     /// TCP, in the clear.
     Tcp {

@@ -148,28 +148,13 @@ fn check_default(
     name: &str,
     kind: ParameterType,
 ) -> Result<serde_json::Value, String> {
-    use serde_json::Value as Json;
     let json = to_json(value)?;
-    let (fits, expected) = match kind {
-        ParameterType::String => (json.is_string(), "a string"),
-        ParameterType::Number => (json.is_number(), "a number"),
-        ParameterType::Boolean => (json.is_boolean(), "a boolean"),
-        ParameterType::Object => (json.is_object(), "an object"),
-        ParameterType::Array => (json.is_array(), "an array"),
-    };
-    let found = match json {
-        Json::String(_) => "a string",
-        Json::Number(_) => "a number",
-        Json::Bool(_) => "a boolean",
-        Json::Object(_) => "an object",
-        Json::Array(_) => "an array",
-        Json::Null => "null",
-    };
-    if fits {
-        Ok(json)
-    } else {
-        Err(format!("the default of parameter `{name}` is {found}, and its type says {expected}"))
+    let found = ParameterType::of_value(&json);
+    if found == Some(kind) {
+        return Ok(json);
     }
+    let found = found.map_or_else(|| "null".to_owned(), |found| found.to_string());
+    Err(format!("the default of parameter `{name}` is {found}, and its type says {kind}"))
 }
 
 fn to_json(value: Value) -> Result<serde_json::Value, String> {

@@ -10,6 +10,7 @@ use crate::name::FunctionId;
 /// A queue of operations of one kind, with one batch in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "each is a queue of every node")]
 pub enum Lane {
     /// What users start: submits and queries. The breaker guards it.
     Submit,

@@ -15,6 +15,7 @@ use crate::time::StoreTime;
 /// Whether a submission was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a store's answer handles every one")]
 pub enum Admission {
     /// The call is open now.
     Accepted,
@@ -41,6 +42,7 @@ pub enum Admission {
 /// What became of a wish to decide or move a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a store's answer handles every one")]
 pub enum Settlement {
     /// This operation did it.
     Done,
@@ -61,6 +63,7 @@ pub enum Settlement {
 /// How [`Op::Begin`](super::Op::Begin) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a store's answer handles every one")]
 pub enum Beginning {
     /// Counted: this is the attempt that begins.
     Begun {
@@ -78,6 +81,7 @@ pub enum Beginning {
 /// Why an entry is not held any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a store's answer handles every one")]
 pub enum Loss {
     /// It is somebody else's, or back in the stream.
     TakenOver,
@@ -88,6 +92,7 @@ pub enum Loss {
 /// The answer to one pulse.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a store's answer handles every one")]
 pub enum PulseAnswer {
     /// Alive; all entries pending at the consumer, in order.
     Alive {

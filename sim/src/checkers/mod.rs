@@ -23,6 +23,7 @@ use crate::moment::Moment;
 /// What is promised (DESIGN §3), and the bounds that stand beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Promise {
     /// P1: each accepted call ends in exactly one outcome.
     NoLostCall,

@@ -16,6 +16,7 @@ pub use plan::{Closed, Fault, Intensity, NODE_CLOCK_MOST, Plan, Refusal, SlotId,
 /// A family of faults, which a seed's mask may leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FaultKind {
     /// The connection dies before a request is applied.
     RequestLost,

@@ -20,6 +20,7 @@ pub struct SlotId(pub u16);
 /// Which directions a partition closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Closed {
     /// From the node to the store.
     Up,
@@ -44,6 +45,7 @@ impl Closed {
 /// What a store refuses while it is unwell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Refusal {
     /// Everything: it loads its data.
     Loading,
@@ -56,6 +58,7 @@ pub enum Refusal {
 /// One thing that is done to the world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Fault {
     /// From now on, each message or request suffers the kind with this chance in a million.
     Rough {

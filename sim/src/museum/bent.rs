@@ -25,6 +25,7 @@ const OWN_EFFECTS: u64 = 1 << 60;
 
 /// What becomes of an operation that the node asks for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Wish {
     /// It is sent.
     Send(Op),

@@ -8,6 +8,7 @@ use steadfast_core::time::Time;
 
 /// Something that was seen. An operation is named by its number, whatever steps it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Seen {
     /// An operation asked, and was let through or not.
     Asked {

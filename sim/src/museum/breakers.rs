@@ -193,6 +193,7 @@ impl<const MISTAKE: u8> Circuit for Naive<MISTAKE> {
 
 /// When an operation gives its permit back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Guard {
     /// When the store has answered: the breaker judges the store.
     Store,

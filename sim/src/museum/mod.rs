@@ -44,6 +44,7 @@ pub type Play = fn(Guard, u64) -> (u64, Result<(), Violation>);
 
 /// Where an exhibit stands.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Place {
     /// In the discrete-event world.
     World {

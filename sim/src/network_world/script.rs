@@ -11,6 +11,7 @@ use crate::moment::Moment;
 
 /// A kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum TroubleKind {
     /// A worker's process ends without a word, and another takes its place later.
     WorkerCrash,

@@ -23,6 +23,7 @@ pub struct Leftover {
 /// The kinds of leftovers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LeftoverKind {
     /// A record in the open hash.
     OpenCall,
