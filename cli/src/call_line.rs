@@ -20,7 +20,7 @@ pub(crate) struct CallLine {
 
 /// The text of a call line. Numbers and strings of the input are passed on as they are written.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a call, which is a JSON object")]
 struct Written<'line> {
     function: String,
     scope: Option<String>,
@@ -37,6 +37,10 @@ impl CallLine {
         let line = std::str::from_utf8(line).map_err(|error| {
             format!("the line is not UTF-8 at byte {}", error.valid_up_to() + 1)
         })?;
+        // Fields by position, which serde reads too, are not offered.
+        if line.trim_start().starts_with('[') {
+            return Err("a call is a JSON object, not an array".into());
+        }
         let written: Written<'_> = serde_json::from_str(line).map_err(|error| {
             let text = error.to_string();
             let place = format!(" at line {} column {}", error.line(), error.column());
@@ -115,6 +119,11 @@ mod tests {
         check_error(
             r#"{"function":"f","input":1,"timeout_ms":0}"#,
             "`timeout_ms` is 0; give the call at least 1 ms",
+        );
+        check_error(r#"["f","global",1,null,null,null]"#, "a call is a JSON object, not an array");
+        check_error(
+            "7",
+            "invalid type: integer `7`, expected a call, which is a JSON object (column 1)",
         );
         let not_text = CallLine::parse(b"{\"function\":\"\xff\"}").unwrap_err();
         assert_eq!(not_text, "the line is not UTF-8 at byte 14");

@@ -15,7 +15,7 @@ use crate::definition::Definition;
 use crate::event::StopCause;
 use crate::metrics::FunctionMetrics;
 use crate::name::{CallId, EntryId, Epoch, FunctionId, NodeId, SessionId};
-use crate::node::consumer::{Consumer, ConsumerInput, Disposition, Phase, Reading};
+use crate::node::consumer::{Consumer, ConsumerInput, Disposition, Phase, Reading, Registration};
 use crate::node::desk::Desk;
 use crate::op::{Beginning, Settlement};
 use crate::time::Time;
@@ -235,6 +235,20 @@ fn an_adopted_entry_is_not_run_again_by_the_late_answer_of_its_read() {
     driven.tell(ConsumerInput::Settled { entry: RUNNING, settlement: Settlement::Done });
     driven.tell(ConsumerInput::Delivered(vec![delivery(RUNNING, 0)]));
     assert_eq!(driven.metrics.started, 1);
+}
+
+#[test]
+fn a_call_adopted_while_the_consumer_signs_off_goes_back_and_delays_nothing() {
+    let mut driven = Driven::starting();
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    driven.consumer.reading = Reading::Idle;
+    driven.tell(stop(Some(OWN), 60));
+    assert_eq!(driven.consumer.registration, Registration::Deregistering);
+    driven.tell(ConsumerInput::Adopted(vec![delivery(RUNNING, 0)]));
+    driven.tell(ConsumerInput::Deregistered);
+    assert_eq!(driven.consumer.phase.status().as_str(), "stopped");
+    assert_eq!(driven.metrics.started, 0);
+    assert_eq!(driven.consumer.holdings.len(), 0);
 }
 
 #[test]
