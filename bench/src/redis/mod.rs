@@ -3,6 +3,7 @@
 mod child;
 mod closed_loop;
 mod counted;
+mod elsewhere;
 mod floor;
 mod idle;
 mod load;
@@ -28,9 +29,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut server = Server::start()?;
     let runs = load::measure(&mut server, options)?;
     let wire = load::count(&mut server, options)?;
+    let others = elsewhere::measure(options)?;
     let idle = idle::measure(&mut server, options)?;
     let takeovers = takeover::measure(&mut server, options)?;
-    let summary = Summary::new(&runs, &wire, idle, takeovers, server.version().to_owned());
+    let summary = Summary::new(&runs, &wire, &others, idle, takeovers, server.version().to_owned());
     if options.json {
         println!("{}", tables::json(&summary));
     } else {

@@ -1,5 +1,6 @@
 //! What the command line asks for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,7 +17,9 @@ pub(crate) const USAGE: &str = "\
     --idle 1,100,1000    idle functions in one process; 0 leaves that part out
     --idle-seconds N     how long the idle are watched, once they have settled
     --kills N            workers that are killed while they run a call; 0 leaves that part out
-    --io own|ambient     Steadfast's connections on a thread of their own, or beside the handlers";
+    --io own|ambient     Steadfast's connections on a thread of their own, or beside the handlers
+    --peers DIRECTORY    what a user would pick instead (BullMQ and its Rust port, NATS JetStream,
+                         Celery, taskiq, apalis), by DIRECTORY/drive.py, in the same table";
 
 const SETTLE: Duration = Duration::from_secs(7);
 
@@ -46,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) kills: u64,
     /// Where Steadfast drives its connections.
     pub(crate) io: IoPlacement,
+    /// Where the harness lies that measures other systems, if they are asked for.
+    pub(crate) peers: Option<PathBuf>,
 }
 
 impl Options {
@@ -62,6 +67,7 @@ impl Options {
             lone_calls: 150,
             kills: 5,
             io: IoPlacement::Ambient,
+            peers: None,
         }
     }
 
@@ -114,6 +120,12 @@ impl Options {
                         other => bail!("--io is `own` or `ambient`, not `{other}`"),
                     }
                 }
+                "--peers" => {
+                    let directory = PathBuf::from(value()?);
+                    let program = directory.join("drive.py");
+                    ensure!(program.is_file(), "--peers: there is no {}", program.display());
+                    options.peers = Some(directory);
+                }
                 other => bail!("`{other}` is no option of redis"),
             }
         }
@@ -157,6 +169,7 @@ mod tests {
         check("--calls none", None);
         check("--inflight 0", None);
         check("--io elsewhere", None);
+        check("--peers nowhere", None);
         check("--slow", None);
     }
 }

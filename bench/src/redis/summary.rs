@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::elsewhere::{Others, Told};
 use super::idle::Idle;
 use super::load::{Run, Runs, System, Wire};
 use super::takeover::Takeovers;
@@ -35,7 +36,7 @@ impl Spread {
 pub(crate) struct Line {
     /// Calls in flight.
     pub(crate) in_flight: u64,
-    /// Which system, or `ratio`.
+    /// Which system, or `ratio` (Steadfast's figure over the floor's).
     pub(crate) what: &'static str,
     /// Calls per second.
     pub(crate) per_second: Spread,
@@ -45,16 +46,16 @@ pub(crate) struct Line {
     pub(crate) p99_us: Spread,
     /// See [`Line::p50_us`].
     pub(crate) p999_us: Spread,
-    /// Commands on the wire per call.
-    pub(crate) commands: f64,
+    /// Commands on the wire per call, where they were counted.
+    pub(crate) commands: Option<f64>,
     /// CPU time per call, in microseconds.
     pub(crate) server_us: Spread,
     /// See [`Line::server_us`].
     pub(crate) worker_us: Spread,
     /// See [`Line::server_us`].
     pub(crate) caller_us: Spread,
-    /// Connections to the server, of both processes.
-    pub(crate) connections: f64,
+    /// Connections to the server, of both processes, where they were counted.
+    pub(crate) connections: Option<f64>,
 }
 
 /// What was to be reached, and what was.
@@ -93,6 +94,7 @@ impl Summary {
     pub(crate) fn new(
         runs: &Runs,
         wire: &Wire,
+        others: &Others,
         idle: Vec<Idle>,
         takeovers: Option<Takeovers>,
         redis: String,
@@ -112,6 +114,11 @@ impl Summary {
             let ratio = ratio(in_flight, floor, ours, wire / floor_wire);
             targets.extend(load_targets(&ratio, wire));
             lines.push(ratio);
+            for (system, loads) in others {
+                let other = told(in_flight, system, &loads[&in_flight]);
+                targets.extend(advantage(in_flight, ours, &other));
+                lines.push(other);
+            }
         }
         if let Some(longest_ms) = takeovers.as_ref().map(Takeovers::longest_ms) {
             let figure = "SIGKILL of a worker to execution elsewhere, the longest";
@@ -144,6 +151,41 @@ fn line(in_flight: u64, what: &'static str, runs: &[Run], commands: f64) -> Line
     spread(in_flight, what, &runs.iter().map(figures).collect::<Vec<_>>(), commands)
 }
 
+/// What a harness told of another system.
+fn told(in_flight: u64, what: &'static str, runs: &[Told]) -> Line {
+    let of = |figure: fn(&Told) -> f64| Spread::of(runs.iter().map(figure).collect());
+    Line {
+        in_flight,
+        what,
+        per_second: of(|it| it.per_second),
+        p50_us: of(|it| it.p50_us),
+        p99_us: of(|it| it.p99_us),
+        p999_us: of(|it| it.p999_us),
+        commands: None,
+        server_us: of(|it| it.server_us),
+        worker_us: of(|it| it.worker_us),
+        caller_us: of(|it| it.caller_us),
+        connections: None,
+    }
+}
+
+/// By how much Steadfast's rate exceeds another system's, where issue 3 says by how much it shall.
+fn advantage(in_flight: u64, ours: &[Run], other: &Line) -> Option<Target> {
+    let least = match (other.what, in_flight) {
+        ("bullmq-node", 64 | 256) => 10.0,
+        ("bullmq-rust", 64 | 256) => 4.0,
+        _ => return None,
+    };
+    let rate = Spread::of(ours.iter().map(|run| run.pace.per_second).collect()).median;
+    let reached = rate / other.per_second.median;
+    Some(Target {
+        figure: format!("calls/s at {in_flight} in flight, beside {}", other.what),
+        to_reach: format!("at least {least} × its"),
+        reached: format!("{reached:.2} × its"),
+        met: reached >= least,
+    })
+}
+
 /// Pass by pass, so that what else the machine does falls on both.
 fn ratio(in_flight: u64, floor: &[Run], ours: &[Run], commands: f64) -> Line {
     let of_pass = |(floor, ours): (&Run, &Run)| {
@@ -162,11 +204,11 @@ fn spread(in_flight: u64, what: &'static str, samples: &[[f64; 8]], commands: f6
         p50_us: of(1),
         p99_us: of(2),
         p999_us: of(3),
-        commands,
+        commands: Some(commands),
         server_us: of(4),
         worker_us: of(5),
         caller_us: of(6),
-        connections: of(7).median,
+        connections: Some(of(7).median),
     }
 }
 

@@ -29,6 +29,10 @@ pub(crate) fn text(summary: &Summary) -> String {
         "connections",
     ];
     text += &table(&head, summary.lines.iter().map(load_row).collect());
+    if summary.lines.iter().any(|line| line.commands.is_none()) {
+        text += "\nThe systems without commands are measured by the harness of `--peers`, each over a server of \
+                 its own, in the same run; it counts no commands on the wire.\n";
+    }
     if !summary.idle.is_empty() {
         let head = [
             "idle functions",
@@ -80,11 +84,11 @@ fn load_row(line: &Line) -> Vec<String> {
         show(line.p50_us, digits),
         show(line.p99_us, digits),
         show(line.p999_us, digits),
-        format!("{:.2}", line.commands),
+        line.commands.map_or_else(|| "–".to_owned(), |it| format!("{it:.2}")),
         show(line.server_us, cpu),
         show(line.worker_us, cpu),
         show(line.caller_us, cpu),
-        format!("{:.digits$}", line.connections),
+        line.connections.map_or_else(|| "–".to_owned(), |it| format!("{it:.digits$}")),
     ]
 }
 
