@@ -1,9 +1,9 @@
 -- submit: adds calls to one function, N at a time; each item succeeds or fails alone.
 --
 -- Keys and arguments 1 to 5: see part/frame.lua. Argument 6: prefix of idempotency keys; 7: the function's
--- name; then for each item: call, input, and how it is made (see part/manner.lua).
--- Replies, one for each item: {'A'} accepted, {'O'} open already, {'R', record} decided already,
--- {'J', call, record or false} joined, {'F', open} full, {'E', error}.
+-- name; then for each item: how it is made (see part/manner.lua), call, input.
+-- Replies, one for each item, or first the number of accepted items that lead: {'A'} accepted, {'O'} open
+-- already, {'R', record} decided already, {'J', call, record or false} joined, {'F', open} full, {'E', error}.
 -- Validates before an item's first write: result, open hash and parking (is the id new?), the idempotency
 -- key, the number of open calls, and that each of these keys has its type. Refused as a whole where memory
 -- is out, by the server, before the script runs.
@@ -49,11 +49,11 @@ local function submit(id, input, how)
 end
 
 while rest < #ARGV do
-  local id, input, past = ARGV[rest], ARGV[rest + 1], rest + 3
-  if ARGV[rest + 2] ~= '=' then
-    manner, past = manner_at(rest + 2), rest + 8
+  if ARGV[rest] == '' then
+    manner, rest = manner_at(rest + 1), rest + 7
   end
-  rest = past
+  local id, input = ARGV[rest], ARGV[rest + 1]
+  rest = rest + 2
   local fine, answer = pcall(submit, id, input, manner)
   answers[#answers + 1] = fine and answer or { 'E', message(answer) }
 end

@@ -62,6 +62,8 @@ impl Decoder<'_> {
 
     fn one(&self, op: &Op, answer: Value) -> Read<OpResult> {
         Ok(Ok(match op {
+            Op::Submit(_) if answer == Value::Okay => Reply::Submitted(Admission::Accepted),
+            Op::Decide { .. } if answer == Value::Okay => Reply::Settled(Settlement::Done),
             Op::Ping => Reply::Pong { run_id: self.run_id.clone(), now: clock(&answer)? },
             Op::Register { .. } => Reply::Registered { epoch: Epoch(number(&answer)?) },
             Op::Deregister { .. } => Reply::Deregistered { released: small(&answer)? },

@@ -407,17 +407,16 @@ fn at_least_one(mut calls: Vec<(Shard, Vec<usize>)>) -> Vec<(Shard, Vec<usize>)>
 }
 
 fn submit(cmd: &mut Cmd, submission: &Submission, before: Option<&Op>) {
-    cmd.arg(submission.call.as_str()).arg(submission.input.as_str());
-    if matches!(before, Some(Op::Submit(before)) if is_made_alike(before, submission)) {
-        cmd.arg("=");
-        return;
+    if !matches!(before, Some(Op::Submit(before)) if is_made_alike(before, submission)) {
+        cmd.arg("")
+            .arg(micros(submission.deadline))
+            .arg(micros(submission.delay))
+            .arg(submission.idempotency_key.as_ref().map_or("", |key| key.as_str()))
+            .arg(submission.reply_to.as_ref().map_or("", |caller| caller.as_str()))
+            .arg(submission.traceparent.as_deref().unwrap_or_default())
+            .arg(submission.open_max);
     }
-    cmd.arg(micros(submission.deadline))
-        .arg(micros(submission.delay))
-        .arg(submission.idempotency_key.as_ref().map_or("", |key| key.as_str()))
-        .arg(submission.reply_to.as_ref().map_or("", |caller| caller.as_str()))
-        .arg(submission.traceparent.as_deref().unwrap_or_default())
-        .arg(submission.open_max);
+    cmd.arg(submission.call.as_str()).arg(submission.input.as_str());
 }
 
 /// Nothing but the call and its input differs.
@@ -442,19 +441,19 @@ fn is_made_alike(one: &Submission, other: &Submission) -> bool {
 }
 
 fn decide(cmd: &mut Cmd, call: &CallId, verdict: &Verdict, attempts: u32) {
-    let letter = match verdict {
-        Verdict::Complete { .. } => "S",
-        Verdict::Fail { .. } => "E",
-        Verdict::DeadLetter { .. } => "D",
-        Verdict::Cancel => "C",
-        Verdict::Expire => "X",
+    match verdict {
+        Verdict::Complete { .. } => cmd.arg(attempts),
+        Verdict::Fail { .. } => cmd.arg("E"),
+        Verdict::DeadLetter { .. } => cmd.arg("D"),
+        Verdict::Cancel => cmd.arg("C"),
+        Verdict::Expire => cmd.arg("X"),
     };
-    cmd.arg(letter).arg(call.as_str());
+    cmd.arg(call.as_str());
     match verdict {
         Verdict::Complete { result, entry } => {
             let entry = entry.map(|id| id.to_string()).unwrap_or_default();
             let text = serde_json::to_string(result.as_str()).expect("a text is always JSON");
-            cmd.arg(entry).arg(attempts).arg(text);
+            cmd.arg(entry).arg(text);
         }
         Verdict::Fail { failure, by } | Verdict::DeadLetter { failure, by } => {
             decide_failed(cmd, failure, by, attempts);

@@ -214,14 +214,22 @@ async fn send(
     Ok(answers)
 }
 
-/// The answers of each operation, from those of the parts.
+/// The answers of each operation, from those of the parts. A shared answer that begins with a number stands
+/// for so many operations that ended as is ordinary ([`Value::Okay`]).
 fn by_operation(ops: usize, parts: &[Part], answers: Vec<Value>) -> Vec<Vec<Value>> {
     let mut sorted: Vec<Vec<Value>> = vec![Vec::new(); ops];
     for (part, answer) in parts.iter().zip(answers) {
         match answer {
-            Value::Array(items) if part.shared && items.len() == part.covers.len() => {
-                for (place, item) in part.covers.iter().zip(items) {
-                    sorted[*place].push(item);
+            Value::Array(mut items) if part.shared => {
+                let ordinary = match items.first() {
+                    Some(Value::Int(number)) => usize::try_from(*number).unwrap_or(usize::MAX),
+                    _ => 0,
+                };
+                let others = items.split_off(usize::from(ordinary > 0));
+                // An answer that is too short leaves operations without one, which says so of each.
+                let answers = std::iter::repeat_n(Value::Okay, ordinary).chain(others);
+                for (place, answer) in part.covers.iter().zip(answers) {
+                    sorted[*place].push(answer);
                 }
             }
             answer => {

@@ -116,36 +116,39 @@ fn submit(
     words: &mut Words<'_>,
     before: Option<&Submission>,
 ) -> Read<Submission> {
-    let call = words.parse()?;
-    let input = Payload::parse(words.text()?).map_err(|_| Nonsense)?;
-    let mut rest = *words;
-    if rest.text()? == "=" {
-        *words = rest;
+    let mut manner = *words;
+    if !manner.text()?.is_empty() {
         let before = before.ok_or(Nonsense)?;
-        return Ok(Submission { call, input, ..before.clone() });
+        return Ok(Submission { call: words.parse()?, input: input(words)?, ..before.clone() });
     }
+    *words = manner;
     Ok(Submission {
         function: function.clone(),
-        call,
-        input,
         deadline: words.micros()?,
         delay: words.micros()?,
         idempotency_key: words.optional()?,
         reply_to: words.optional()?,
         traceparent: words.optional::<String>()?.map(Into::into),
         open_max: words.parse()?,
+        call: words.parse()?,
+        input: input(words)?,
     })
 }
 
+fn input(words: &mut Words<'_>) -> Read<Payload> {
+    Payload::parse(words.text()?).map_err(|_| Nonsense)
+}
+
 fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
-    let (letter, call) = (words.text()?, words.parse()?);
-    let (entry, attempts) = (words.optional()?, words.parse()?);
-    let verdict = if letter == "S" {
+    let (verdict, call) = (words.text()?, words.parse()?);
+    let entry = words.optional()?;
+    let (verdict, attempts) = if let Ok(attempts) = verdict.parse() {
         let result: String = serde_json::from_str(words.text()?).map_err(|_| Nonsense)?;
         let result = Payload::parse(&result).map_err(|_| Nonsense)?;
-        Verdict::Complete { result, entry }
+        (Verdict::Complete { result, entry }, attempts)
     } else {
-        no_success(letter, entry, words)?
+        let attempts = words.parse()?;
+        (no_success(verdict, entry, words)?, attempts)
     };
     Ok(Op::Decide { function: function.clone(), call, verdict, attempts })
 }

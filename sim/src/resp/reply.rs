@@ -14,12 +14,20 @@ use steadfast_core::wire::{Keys, encode_result};
 use super::frame::{Frame, error, flag, list, number, okay, said, text};
 use super::{delivery, record};
 
-/// The answer to a call of `submit` or `decide`: one item for each operation.
+/// The answer to a call of `submit` or `decide`: the number of operations that ended as is ordinary, as far
+/// as they lead, and one item for each of the others.
 pub(crate) fn several(now: StoreTime, ops: &[Op], results: &[OpResult]) -> Frame {
-    list(ops.iter().zip(results).map(|(op, result)| match result {
+    let ordinary = results.iter().take_while(|result| is_ordinary(result)).count();
+    let others = ops.iter().zip(results).skip(ordinary).map(|(op, result)| match result {
         Ok(reply) => one(now, op, reply),
         Err(error) => list([text("E"), text(said(error))]),
-    }))
+    });
+    let lead = (ordinary > 0).then(|| number(ordinary as u64));
+    list(lead.into_iter().chain(others))
+}
+
+fn is_ordinary(result: &OpResult) -> bool {
+    matches!(result, Ok(Reply::Submitted(Admission::Accepted) | Reply::Settled(Settlement::Done)))
 }
 
 /// The answer to a call that is one operation.

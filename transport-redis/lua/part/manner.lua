@@ -1,5 +1,5 @@
--- How a call is made. An item of a batch is made as the one before it, and says so by `=`, or says how in six
--- arguments: deadline and delay (microseconds from now), idempotency key, reply-to, traceparent (each empty
+-- How a call is made. An item of a batch is made as the one before it, or says how before its own arguments:
+-- an empty one, which no call is named, and six: deadline and delay (microseconds from now), idempotency key, reply-to, traceparent (each empty
 -- for none), the most calls that may be open.
 local function manner_at(at)
   return {

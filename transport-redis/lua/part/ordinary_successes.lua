@@ -1,14 +1,15 @@
 -- The ordinary successes that lead the batch, together: of a call that is open, not overdue, with its own
 -- entry at hand, and that stands once. What is read of them is read at once, and they are acknowledged,
--- deleted and closed at once; the answers are those of one decision after the other. `rest` is where the
--- others begin.
-local answers, rest = {}, 6
+-- deleted and closed at once; the answers are those of one decision after the other, told as their number,
+-- `done`. `rest` is where the others begin.
+local NO_SUCCESS = { E = true, D = true, C = true, X = true }
+local answers, rest, done = {}, 6, 0
 do
   local ARGV = ARGV
   local ids, seen, count = {}, {}, 0
-  for at = 6, #ARGV, 5 do
+  for at = 6, #ARGV, 4 do
     local id = ARGV[at + 1]
-    if seen[id] or ARGV[at] ~= 'S' or ARGV[at + 2] == '' or count == 1000 then
+    if seen[id] or NO_SUCCESS[ARGV[at]] or ARGV[at + 2] == '' or count == 1000 then
       break
     end
     count = count + 1
@@ -17,15 +18,15 @@ do
   local opened = count > 0 and redis.pcall('HMGET', OPEN, unpack(ids))
   -- Where the hash is of another type, each decision is told so.
   if opened and not opened.err then
-    local entries, done, decided = {}, 0, { 'D' }
+    local entries = {}
     for number = 1, count do
-      local id, at = ids[number], 1 + number * 5
+      local id, at = ids[number], 2 + number * 4
       local deadline, entry, caller =
         string.match(opened[number] or '', '^(%d+) %d+ (%S+) %S+ %S+ ?(.*)$')
       if entry ~= ARGV[at + 2] or tonumber(deadline) <= now then
         break
       end
-      local text = success_text(id, ARGV[at + 4], ARGV[at + 3])
+      local text = success_text(id, ARGV[at + 3], ARGV[at])
       -- Where an outcome stands, it is as if this one had not been looked at yet.
       if not call('SET', RESULT .. id, text, 'NX', 'PX', 300000) then
         break
@@ -33,18 +34,18 @@ do
       if caller ~= '' then
         reply(caller, text)
       end
-      done, entries[number], answers[number] = number, entry, decided
+      done, entries[number] = number, entry
     end
     if done > 0 then
       call('XACK', CALLS, GROUP, unpack(entries))
       call('XDEL', CALLS, unpack(entries))
       call('HDEL', OPEN, unpack(ids, 1, done))
-      closed_any, rest = true, rest + done * 5
+      closed_any, answers[1], rest = true, done, rest + done * 4
     end
   end
 end
 -- The stream of a function that was never registered may have to go with its last entry: see below.
-local is_last = closed_any and streamed <= #answers and call('EXISTS', KEYS[6]) == 0
+local is_last = closed_any and streamed <= done and call('EXISTS', KEYS[6]) == 0
 if rest > #ARGV and not is_last then
   send_replies()
   return answers
