@@ -226,10 +226,12 @@ fn by_operation(ops: usize, parts: &[Part], answers: Vec<Value>) -> Vec<Vec<Valu
                     _ => 0,
                 };
                 let others = items.split_off(usize::from(ordinary > 0));
-                // An answer that is too short leaves operations without one, which says so of each.
-                let answers = std::iter::repeat_n(Value::Okay, ordinary).chain(others);
-                for (place, answer) in part.covers.iter().zip(answers) {
-                    sorted[*place].push(answer);
+                // One of another length leaves its operations without an answer, and each says so.
+                if ordinary.saturating_add(others.len()) == part.covers.len() {
+                    let answers = std::iter::repeat_n(Value::Okay, ordinary).chain(others);
+                    for (place, answer) in part.covers.iter().zip(answers) {
+                        sorted[*place].push(answer);
+                    }
                 }
             }
             answer => {
