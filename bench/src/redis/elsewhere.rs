@@ -4,44 +4,39 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use tempfile::NamedTempFile;
 
 use super::options::Options;
 
 /// The systems that are asked for, by the names that the harness gives them.
-pub(crate) const SYSTEMS: [&str; 6] =
+const SYSTEMS: [&str; 6] =
     ["bullmq-node", "bullmq-rust", "nats-jetstream", "celery", "taskiq", "apalis"];
 /// Runs of each system; what the table tells is their median.
 const REPEATS: &str = "3";
 
-/// One run, as the harness tells it.
+/// One run, in the harness' words: calls per second, latencies, and CPU time per call of the server, the
+/// worker and the caller, both in microseconds.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Told {
-    /// Calls per second.
-    #[serde(rename = "rate")]
-    pub(crate) per_second: f64,
-    /// Latencies, in microseconds.
-    #[serde(rename = "p50")]
-    pub(crate) p50_us: f64,
-    /// See [`Told::p50_us`].
-    #[serde(rename = "p99")]
-    pub(crate) p99_us: f64,
-    /// See [`Told::p50_us`].
-    #[serde(rename = "p999")]
-    pub(crate) p999_us: f64,
-    /// CPU time per call, in microseconds.
-    #[serde(rename = "srv_us")]
-    pub(crate) server_us: f64,
-    /// See [`Told::server_us`].
-    #[serde(rename = "wrk_us")]
-    pub(crate) worker_us: f64,
-    /// See [`Told::server_us`].
-    #[serde(rename = "clr_us")]
-    pub(crate) caller_us: f64,
+    rate: f64,
+    p50: f64,
+    p99: f64,
+    p999: f64,
+    srv_us: f64,
+    wrk_us: f64,
+    clr_us: f64,
+}
+
+impl Told {
+    /// The figures in the order in which they stand above.
+    pub(crate) fn figures(&self) -> [f64; 7] {
+        let Self { rate, p50, p99, p999, srv_us, wrk_us, clr_us } = *self;
+        [rate, p50, p99, p999, srv_us, wrk_us, clr_us]
+    }
 }
 
 /// The runs of each system by calls in flight.
@@ -52,24 +47,22 @@ pub(crate) fn measure(options: &Options) -> Result<Others> {
     let Some(directory) = &options.peers else {
         return Ok(Others::new());
     };
-    let report = std::env::temp_dir().join(format!("steadfast-peers-{}.json", std::process::id()));
+    let report = NamedTempFile::new().context("cannot make a file for the harness' report")?;
     let program = directory.join("drive.py");
     let in_flight: Vec<String> = options.in_flight.iter().map(u64::to_string).collect();
     let status = Command::new("python3")
         .arg(&program)
         .args(["load", "--repeats", REPEATS, "--only", &SYSTEMS.join(",")])
         .args(["--inflight", &in_flight.join(","), "--out"])
-        .arg(&report)
+        .arg(report.path())
         .env("PEERS_PORT", free_ports()?.to_string())
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
         .status()
         .with_context(|| format!("cannot start `python3 {}`", program.display()))?;
     ensure!(status.success(), "`python3 {}` ended with {status}", program.display());
-    let others = read(&report, &options.in_flight);
-    // Whether it could be removed or not: what it held has been read.
-    let _ = fs::remove_file(&report);
-    others
+    let text = fs::read_to_string(report.path()).context("cannot read the harness' report")?;
+    runs_of(&text, &options.in_flight).context("the harness' report")
 }
 
 /// A free port whose successor is free too: the harness takes both.
@@ -81,12 +74,6 @@ fn free_ports() -> Result<u16> {
         }
     }
     anyhow::bail!("no two neighbouring ports of 127.0.0.1 are free")
-}
-
-fn read(report: &Path, in_flight: &[u64]) -> Result<Others> {
-    let text = fs::read_to_string(report)
-        .with_context(|| format!("the harness left no report at {}", report.display()))?;
-    runs_of(&text, in_flight).context("the harness' report")
 }
 
 /// The runs that a report tells of. A system that failed stands in it without runs: an error, as a table
@@ -129,7 +116,7 @@ mod tests {
         assert_eq!(others.len(), SYSTEMS.len());
         let runs = &others["celery"][&1];
         assert_eq!(runs.len(), 2);
-        assert!((runs[1].caller_us - 6.0).abs() < f64::EPSILON);
+        assert!((runs[1].clr_us - 6.0).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::closed_loop::Pace;
 use super::elsewhere::{Others, Told};
 use super::idle::Idle;
 use super::load::{Run, Runs, System, Wire};
@@ -106,17 +107,17 @@ impl Summary {
         for in_flight in in_flight {
             let of = |system| &runs[&(in_flight, system)][..];
             let [floor, ours] = System::ALL.map(of);
-            for system in System::ALL {
-                let wire = wire[&(in_flight, system)];
-                lines.push(line(in_flight, system.as_str(), of(system), wire));
-            }
-            let [floor_wire, wire] = System::ALL.map(|system| wire[&(in_flight, system)]);
+            let wire = |system| wire[&(in_flight, system)];
+            let own = System::ALL.map(|it| line(in_flight, it.as_str(), of(it), wire(it)));
+            let rate = own[1].per_second.median;
+            lines.extend(own);
+            let [floor_wire, wire] = System::ALL.map(wire);
             let ratio = ratio(in_flight, floor, ours, wire / floor_wire);
             targets.extend(load_targets(&ratio, wire));
             lines.push(ratio);
             for (system, loads) in others {
                 let other = told(in_flight, system, &loads[&in_flight]);
-                targets.extend(advantage(in_flight, ours, &other));
+                targets.extend(advantage(rate, &other));
                 lines.push(other);
             }
         }
@@ -137,46 +138,34 @@ impl Summary {
     }
 }
 
-/// The figures of a run, in the order of a [`Line`].
-fn figures(run: &Run) -> [f64; 8] {
-    let pace = &run.pace;
+/// The figures of a run that every system has, in the order of [`spread`].
+fn figures(run: &Run) -> [f64; 7] {
+    let Pace { calls: _, per_second, p50_us, p99_us, p999_us } = run.pace;
     let [server, worker, caller] = run.cpu_us;
-    let connections = run.connections as f64;
-    let latencies = [pace.p50_us, pace.p99_us, pace.p999_us];
-    let [p50, p99, p999] = latencies;
-    [pace.per_second, p50, p99, p999, server, worker, caller, connections]
+    [per_second, p50_us, p99_us, p999_us, server, worker, caller]
 }
 
 fn line(in_flight: u64, what: &'static str, runs: &[Run], commands: f64) -> Line {
-    spread(in_flight, what, &runs.iter().map(figures).collect::<Vec<_>>(), commands)
+    let connections = runs.iter().map(|run| run.connections as f64).collect();
+    let connections = Spread::of(connections).median;
+    let samples: Vec<_> = runs.iter().map(figures).collect();
+    spread(in_flight, what, &samples, Some(commands), Some(connections))
 }
 
 /// What a harness told of another system.
 fn told(in_flight: u64, what: &'static str, runs: &[Told]) -> Line {
-    let of = |figure: fn(&Told) -> f64| Spread::of(runs.iter().map(figure).collect());
-    Line {
-        in_flight,
-        what,
-        per_second: of(|it| it.per_second),
-        p50_us: of(|it| it.p50_us),
-        p99_us: of(|it| it.p99_us),
-        p999_us: of(|it| it.p999_us),
-        commands: None,
-        server_us: of(|it| it.server_us),
-        worker_us: of(|it| it.worker_us),
-        caller_us: of(|it| it.caller_us),
-        connections: None,
-    }
+    let samples: Vec<_> = runs.iter().map(Told::figures).collect();
+    spread(in_flight, what, &samples, None, None)
 }
 
-/// By how much Steadfast's rate exceeds another system's, where issue 3 says by how much it shall.
-fn advantage(in_flight: u64, ours: &[Run], other: &Line) -> Option<Target> {
+/// By how much Steadfast's rate (calls per second) exceeds another system's, where issue 3 says by how much it shall.
+fn advantage(rate: f64, other: &Line) -> Option<Target> {
+    let in_flight = other.in_flight;
     let least = match (other.what, in_flight) {
         ("bullmq-node", 64 | 256) => 10.0,
         ("bullmq-rust", 64 | 256) => 4.0,
         _ => return None,
     };
-    let rate = Spread::of(ours.iter().map(|run| run.pace.per_second).collect()).median;
     let reached = rate / other.per_second.median;
     Some(Target {
         figure: format!("calls/s at {in_flight} in flight, beside {}", other.what),
@@ -192,10 +181,21 @@ fn ratio(in_flight: u64, floor: &[Run], ours: &[Run], commands: f64) -> Line {
         let (floor, ours) = (figures(floor), figures(ours));
         std::array::from_fn(|place| ours[place] / floor[place])
     };
-    spread(in_flight, "ratio", &floor.iter().zip(ours).map(of_pass).collect::<Vec<_>>(), commands)
+    let passes = || floor.iter().zip(ours);
+    let connections =
+        passes().map(|(floor, ours)| ours.connections as f64 / floor.connections as f64);
+    let connections = Spread::of(connections.collect()).median;
+    let samples: Vec<_> = passes().map(of_pass).collect();
+    spread(in_flight, "ratio", &samples, Some(commands), Some(connections))
 }
 
-fn spread(in_flight: u64, what: &'static str, samples: &[[f64; 8]], commands: f64) -> Line {
+fn spread(
+    in_flight: u64,
+    what: &'static str,
+    samples: &[[f64; 7]],
+    commands: Option<f64>,
+    connections: Option<f64>,
+) -> Line {
     let of = |place: usize| Spread::of(samples.iter().map(|sample| sample[place]).collect());
     Line {
         in_flight,
@@ -204,11 +204,11 @@ fn spread(in_flight: u64, what: &'static str, samples: &[[f64; 8]], commands: f6
         p50_us: of(1),
         p99_us: of(2),
         p999_us: of(3),
-        commands: Some(commands),
+        commands,
         server_us: of(4),
         worker_us: of(5),
         caller_us: of(6),
-        connections: Some(of(7).median),
+        connections,
     }
 }
 
