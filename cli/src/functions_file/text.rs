@@ -149,11 +149,10 @@ fn check_default(
     kind: ParameterType,
 ) -> Result<serde_json::Value, String> {
     let json = to_json(value)?;
-    let found = ParameterType::of_value(&json);
-    if found == Some(kind) {
+    let found = ParameterType::of_value(&json).expect("TOML has no null");
+    if found == kind {
         return Ok(json);
     }
-    let found = found.map_or_else(|| "null".to_owned(), |found| found.to_string());
     Err(format!("the default of parameter `{name}` is {found}, and its type says {kind}"))
 }
 
