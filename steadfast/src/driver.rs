@@ -193,6 +193,9 @@ impl Driver {
                 Some((id, Done::Executed(transport.execute(session, ops).await)))
             }),
             Effect::Watch { session, interest, block } => Box::pin(async move {
+                // Commands that follow from the last wake go first: a store that reads this one before
+                // them answers them that much later.
+                tokio::task::yield_now().await;
                 let wake = transport.watch(session, interest, block).await;
                 Some((id, Done::Watched(wake)))
             }),

@@ -12,7 +12,7 @@ use steadfast_core::transport::{ErrorKind, TransportError};
 
 use crate::answer::{list, number};
 use crate::choice::Durability;
-use crate::error::of_server;
+use crate::error::{Attempted, of_server};
 use crate::session::{Session, ask};
 
 /// How long a confirmation is waited for, in ms; what is not confirmed by then is unknown.
@@ -44,9 +44,9 @@ impl Durability {
     pub(crate) async fn check(
         self,
         session: &Session,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Result<(), TransportError> {
-        let answers = ask(&mut session.handle(), &self.command(1), attempted).await?;
+        let answers = ask(&session.connection, &self.command(1), attempted).await?;
         match answers.last() {
             Some(Value::ServerError(error)) if self == Self::Fsync && error.code() == "ERR" => {
                 let detail = format!(
@@ -67,9 +67,9 @@ impl Durability {
     pub(crate) async fn confirm(
         self,
         session: &Session,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Result<(), TransportError> {
-        let answers = ask(&mut session.handle(), &self.command(PATIENCE_MS), attempted).await?;
+        let answers = ask(&session.connection, &self.command(PATIENCE_MS), attempted).await?;
         let confirmed = match (self, answers.last()) {
             (_, Some(Value::ServerError(error))) => {
                 let judged = of_server(error, &format!("{attempted}: durability {self}"));

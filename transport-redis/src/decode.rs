@@ -39,7 +39,7 @@ impl Decoder<'_> {
         }
         for answer in &answers {
             if let Value::ServerError(error) = answer {
-                return Err(of_server(error, &op.to_string()));
+                return Err(of_server(error, op));
             }
         }
         let read = match op {
@@ -56,7 +56,7 @@ impl Decoder<'_> {
         };
         match read {
             Ok(result) => result,
-            Err(Nonsense) => Err(nonsense(&op.to_string())),
+            Err(Nonsense) => Err(nonsense(op)),
         }
     }
 
@@ -108,10 +108,10 @@ impl Decoder<'_> {
         let calls = surveyed_together(self.layout, functions);
         for (answer, (_, places)) in answers.into_iter().zip(&calls) {
             if let Value::ServerError(error) = &answer {
-                return Err(of_server(error, &op.to_string()));
+                return Err(of_server(error, op));
             }
             let asked = places.iter().map(|place| &functions[*place]);
-            surveyed(asked, answer, &mut survey).map_err(|Nonsense| nonsense(&op.to_string()))?;
+            surveyed(asked, answer, &mut survey).map_err(|Nonsense| nonsense(op))?;
         }
         let order: Vec<usize> = calls.into_iter().flat_map(|(_, places)| places).collect();
         survey.functions = in_order(order, survey.functions);
@@ -170,7 +170,7 @@ fn coded(op: &Op, answer: &[Value]) -> Read<OpResult> {
     let code = text(answer.first().ok_or(Nonsense)?)?;
     let at = |place: usize| answer.get(place).ok_or(Nonsense);
     if code == "E" {
-        return Ok(Err(of_text(text(at(1)?)?, &op.to_string())));
+        return Ok(Err(of_text(text(at(1)?)?, op)));
     }
     Ok(Ok(match op {
         Op::Submit(submission) => Reply::Submitted(match code {

@@ -1,20 +1,27 @@
 //! What went wrong, in core's words. Server texts may quote arguments, so only their safe part is kept.
 
-use redis::{RedisError, ServerError};
+use std::fmt;
+
+use redis::ServerError;
 use steadfast_core::transport::{Applied, ErrorKind, TransportError};
 
+use crate::connection::Unanswered;
+
+/// What was attempted, on what: put into words only where it failed.
+pub(crate) type Attempted<'a> = dyn fmt::Display + Sync + 'a;
+
 /// Judges an error reply by its code. `attempted` says what was attempted on what.
-pub(crate) fn of_server(error: &ServerError, attempted: &str) -> TransportError {
+pub(crate) fn of_server(error: &ServerError, attempted: &Attempted<'_>) -> TransportError {
     of_code(error.code(), error.details().unwrap_or_default(), attempted)
 }
 
 /// Judges an error reply that a script handed on as text: `CODE what is wrong`.
-pub(crate) fn of_text(text: &str, attempted: &str) -> TransportError {
+pub(crate) fn of_text(text: &str, attempted: &Attempted<'_>) -> TransportError {
     let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
     of_code(code, rest, attempted)
 }
 
-fn of_code(code: &str, text: &str, attempted: &str) -> TransportError {
+fn of_code(code: &str, text: &str, attempted: &Attempted<'_>) -> TransportError {
     use ErrorKind as Kind;
     let kind = match code {
         "LOADING" => Kind::Loading,
@@ -52,31 +59,30 @@ fn quotes_nothing(text: &str) -> &str {
     text[..end].trim_end_matches([' ', ',', ':'])
 }
 
-/// Judges an error of the connection. The command was sent, so nobody knows what became of it.
-pub(crate) fn of_redis(error: &RedisError, attempted: &str) -> TransportError {
-    if error.is_timeout() {
-        return TransportError::unknown(
-            ErrorKind::Timeout,
-            format!("{attempted}: no answer within the response timeout"),
-        );
-    }
-    match error.kind() {
-        redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => {
-            of_code(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default(), attempted)
-        }
-        redis::ErrorKind::Parse => TransportError::unknown(
-            ErrorKind::Protocol,
-            format!("{attempted}: the answer is no RESP"),
+/// Judges why a request has no answer.
+pub(crate) fn of_unanswered(why: Unanswered, attempted: &Attempted<'_>) -> TransportError {
+    match why {
+        Unanswered::NotSent => TransportError::not_applied(
+            ErrorKind::Disconnected,
+            format!("{attempted}: the connection had ended before it was sent"),
         ),
-        _ => TransportError::unknown(
+        Unanswered::Ended => TransportError::unknown(
             ErrorKind::Disconnected,
             format!("{attempted}: the connection ended"),
+        ),
+        Unanswered::TimedOut => TransportError::unknown(
+            ErrorKind::Timeout,
+            format!("{attempted}: no answer within the response timeout"),
+        ),
+        Unanswered::NotResp => TransportError::unknown(
+            ErrorKind::Protocol,
+            format!("{attempted}: the answer is no RESP"),
         ),
     }
 }
 
 /// An answer that is not of the form that the script promises.
-pub(crate) fn nonsense(attempted: &str) -> TransportError {
+pub(crate) fn nonsense(attempted: &Attempted<'_>) -> TransportError {
     TransportError::unknown(
         ErrorKind::Protocol,
         format!("{attempted}: the answer is not of the form expected"),
@@ -88,7 +94,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, kind: ErrorKind, applied: Applied) {
-        let error = of_text(text, "submit");
+        let error = of_text(text, &"submit");
         assert_eq!((error.kind, error.applied), (kind, applied), "{text}");
     }
 
@@ -111,7 +117,7 @@ mod tests {
     #[test]
     fn arguments_are_not_quoted() {
         let error =
-            of_text("ERR unknown command 'AUT', with args beginning with: 'hunter2'", "connect");
+            of_text("ERR unknown command 'AUT', with args beginning with: 'hunter2'", &"connect");
         assert_eq!(error.kind, ErrorKind::Unsupported);
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }

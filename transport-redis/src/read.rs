@@ -1,14 +1,15 @@
 //! Blocking reads.
 
+use std::fmt;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use steadfast_core::name::{EntryId, FunctionId};
 use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
 use steadfast_core::wire::{Shard, decode_result};
 
 use crate::answer::{Nonsense, Read, clock, delivered, entries_of_one_stream, list, pairs, text};
+use crate::connection::Connection;
 use crate::error::{nonsense, of_server};
 use crate::layout::Layout;
 use crate::session::{Reading, ask};
@@ -16,16 +17,25 @@ use crate::session::{Reading, ask};
 /// Entries of a reply stream in one read; each may hold a batch of records.
 const REPLIES_MAX: u32 = 64;
 
+/// What was attempted, in words.
+struct Watch<'a>(&'a Interest);
+
+impl fmt::Display for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "watch for {}", self.0)
+    }
+}
+
 /// Waits for an interest within one shard, for at most `block` by the server's watch.
 pub(crate) async fn wait(
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     reading: &Reading,
     layout: &Layout,
     shard: Shard,
     interest: &Interest,
     block: Duration,
 ) -> Result<Wake, TransportError> {
-    let attempted = format!("watch for {interest}");
+    let attempted = Watch(interest);
     if matches!(interest, Interest::Arrivals { after } if after.is_empty()) {
         // The server cannot wait for nothing.
         let _ = tokio::time::timeout(block, reading.stop.notified()).await;

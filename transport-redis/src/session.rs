@@ -4,21 +4,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
+use redis::{Pipeline, Value};
 use steadfast_core::name::{RunId, SessionId};
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Connected, ErrorKind, Link, TransportError};
 use steadfast_core::wire::Keys;
-use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::answer::{clock, number, text};
 use crate::choice::KeyLayout;
 use crate::config::{RedisConfig, Secret};
+use crate::connection::Connection;
 use crate::connector::Connector;
-use crate::error::{nonsense, of_redis, of_server};
+use crate::error::{Attempted, nonsense, of_server, of_unanswered};
 use crate::script::Script;
 use crate::transport::lock;
 
@@ -29,7 +28,8 @@ const TOLD_FOR: Duration = Duration::from_secs(30);
 /// Whether a blocking read is on its way.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    pub(crate) busy: watch::Sender<bool>,
+    is_busy: AtomicBool,
+    over: Notify,
     /// Ends a wait that asks the server nothing.
     pub(crate) stop: Notify,
     /// The server's clock as it was told last, and when that was.
@@ -38,7 +38,38 @@ pub(crate) struct Reading {
 
 impl Reading {
     fn new() -> Self {
-        Self { busy: watch::Sender::new(false), stop: Notify::new(), told: Mutex::new(None) }
+        Self {
+            is_busy: AtomicBool::new(false),
+            over: Notify::new(),
+            stop: Notify::new(),
+            told: Mutex::new(None),
+        }
+    }
+
+    /// Marks a read as begun; answers false where one is on its way already.
+    pub(crate) fn begin(&self) -> bool {
+        !self.is_busy.swap(true, Ordering::AcqRel)
+    }
+
+    /// The read has ended.
+    pub(crate) fn end(&self) {
+        self.is_busy.store(false, Ordering::Release);
+        self.over.notify_waiters();
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Acquire)
+    }
+
+    /// Returns once no read is on its way.
+    pub(crate) async fn over(&self) {
+        loop {
+            let over = self.over.notified();
+            if !self.is_busy() {
+                return;
+            }
+            over.await;
+        }
     }
 
     /// The server's time by what it told last; none where it told none yet.
@@ -65,19 +96,24 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) run_id: RunId,
     pub(crate) link: Link,
-    pub(crate) connection: MultiplexedConnection,
+    pub(crate) connection: Arc<Connection>,
     pub(crate) reading: Arc<Reading>,
     /// Further connections, for waits that one cannot do; they end with it.
     pub(crate) beside: Mutex<Vec<Arc<Session>>>,
     is_closed: AtomicBool,
-    driver: Driver,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 impl Session {
     /// Ends the connection, whoever still has a handle to it.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
-        self.driver.0.abort();
+        self.connection.close();
         for beside in lock(&self.beside).iter() {
             beside.close();
         }
@@ -86,20 +122,6 @@ impl Session {
     /// Nobody closed it; the server may have, for all that is known.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_closed.load(Ordering::Relaxed)
-    }
-
-    /// A new handle to the connection: requests of several handles share it.
-    pub(crate) fn handle(&self) -> MultiplexedConnection {
-        self.connection.clone()
-    }
-}
-
-/// The task that moves the bytes; it ends with its owner.
-struct Driver(AbortHandle);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -113,22 +135,14 @@ pub(crate) async fn open(
     let stream = connector.open().await.map_err(|error| not_opened(&error, &attempted))?;
     // A blocking read is bounded where it is made.
     let timeout = (link == Link::Command).then_some(config.response_timeout);
-    let settings = AsyncConnectionConfig::new()
-        .set_response_timeout(timeout)
-        .set_connection_timeout(Some(config.connect_timeout));
-    // Login is done below, where its errors can be told apart.
-    let bare = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let (mut connection, driver) = MultiplexedConnection::new_with_config(&bare, stream, settings)
-        .await
-        .map_err(|error| of_redis(&error, &attempted))?;
-    let driver = Driver(tokio::spawn(driver).abort_handle());
-    log_in(&mut connection, config, &attempted).await?;
-    let connected = introduce(&mut connection, config, link, &attempted).await?;
+    let connection = Arc::new(Connection::new(stream, timeout));
+    log_in(&connection, config, &attempted).await?;
+    let connected = introduce(&connection, config, link, &attempted).await?;
     if link == Link::Command {
         if config.layout == KeyLayout::Cluster {
-            find_slots(&mut connection, &config.prefix, &attempted).await?;
+            find_slots(&connection, &config.prefix, &attempted).await?;
         }
-        load_scripts(&mut connection, &attempted).await?;
+        load_scripts(&connection, &attempted).await?;
     }
     let session = Session {
         id: connected.session,
@@ -138,7 +152,6 @@ pub(crate) async fn open(
         beside: Mutex::default(),
         is_closed: AtomicBool::new(false),
         reading: Arc::new(Reading::new()),
-        driver,
     };
     Ok((session, connected))
 }
@@ -158,9 +171,9 @@ fn not_opened(error: &std::io::Error, attempted: &str) -> TransportError {
 }
 
 async fn log_in(
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     config: &RedisConfig,
-    attempted: &str,
+    attempted: &Attempted<'_>,
 ) -> Result<(), TransportError> {
     let mut pipe = Pipeline::new();
     if let Some(password) = config.password.as_ref().map(Secret::reveal) {
@@ -182,10 +195,10 @@ async fn log_in(
 }
 
 async fn introduce(
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     config: &RedisConfig,
     link: Link,
-    attempted: &str,
+    attempted: &Attempted<'_>,
 ) -> Result<Connected, TransportError> {
     let mut pipe = Pipeline::new();
     // Spaces are not allowed in a client's name.
@@ -242,9 +255,9 @@ async fn introduce(
 
 /// Every tag's slot must be this node's: one connection speaks to one node.
 async fn find_slots(
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     prefix: &Arc<str>,
-    attempted: &str,
+    attempted: &Attempted<'_>,
 ) -> Result<(), TransportError> {
     let keys = Keys::new(prefix.clone()).in_cluster();
     let mut pipe = Pipeline::new();
@@ -261,8 +274,8 @@ async fn find_slots(
 
 /// Only once the server has let us in: it cuts who sends so much before.
 async fn load_scripts(
-    connection: &mut MultiplexedConnection,
-    attempted: &str,
+    connection: &Connection,
+    attempted: &Attempted<'_>,
 ) -> Result<(), TransportError> {
     let mut pipe = Pipeline::new();
     for load in Script::load_all() {
@@ -278,15 +291,9 @@ async fn load_scripts(
 
 /// Sends commands; an error reply stands among the answers.
 pub(crate) async fn ask(
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     pipe: &Pipeline,
-    attempted: &str,
+    attempted: &Attempted<'_>,
 ) -> Result<Vec<Value>, TransportError> {
-    if pipe.is_empty() {
-        return Ok(Vec::new());
-    }
-    connection
-        .send_packed_commands(pipe, 0, pipe.len())
-        .await
-        .map_err(|error| of_redis(&error, attempted))
+    connection.ask(pipe).await.map_err(|why| of_unanswered(why, attempted))
 }

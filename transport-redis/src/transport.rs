@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, ServerErrorKind, Value};
 use steadfast_core::call::CallerId;
 use steadfast_core::name::{EntryId, FunctionId, SessionId};
@@ -22,15 +21,34 @@ use crate::builder::RedisBuilder;
 use crate::choice::Durability;
 use crate::config::{ConfigError, RedisConfig};
 use crate::confirm;
+use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::decode::Decoder;
 use crate::encode::{Cursor, Encoder, Part};
+use crate::error::Attempted;
 use crate::layout::Layout;
 use crate::script::Script;
 use crate::session::{self, Session, ask};
 
 /// How often a batch is sent again because the server forgot scripts in between.
 const RELOADS_MAX: usize = 3;
+
+/// What was attempted, in words.
+enum Attempt {
+    Execute { operations: usize, session: SessionId },
+    Watch { session: SessionId },
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Execute { operations, session } => {
+                write!(f, "{operations} operations on {session}")
+            }
+            Self::Watch { session } => write!(f, "watch on {session}"),
+        }
+    }
+}
 
 /// A transport to one Redis server (7.0 and later). Clones share the connections.
 ///
@@ -79,7 +97,11 @@ impl RedisTransport {
         }))
     }
 
-    fn session(&self, id: SessionId, attempted: &str) -> Result<Arc<Session>, TransportError> {
+    fn session(
+        &self,
+        id: SessionId,
+        attempted: &Attempted<'_>,
+    ) -> Result<Arc<Session>, TransportError> {
         lock(&self.0.sessions).get(&id).cloned().ok_or_else(|| {
             TransportError::not_applied(
                 ErrorKind::Disconnected,
@@ -175,9 +197,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Sends the commands of a batch and answers each one's answer. Scripts that the server does not know are
 /// loaded, and only the commands that missed them are sent again: nothing of them was done.
 async fn send(
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     parts: &mut [Part],
-    attempted: &str,
+    attempted: &Attempted<'_>,
 ) -> Result<Vec<Value>, TransportError> {
     let mut pipe = Pipeline::with_capacity(parts.len());
     for part in parts.iter_mut() {
@@ -271,7 +293,7 @@ impl Transport for RedisTransport {
         session: SessionId,
         ops: Vec<Op>,
     ) -> Result<Vec<OpResult>, TransportError> {
-        let attempted = format!("{} operations on {session}", ops.len());
+        let attempted = Attempt::Execute { operations: ops.len(), session };
         let session = self.session(session, &attempted)?;
         let cursor = |function: &FunctionId| self.cursor(function);
         let seen = |caller: &CallerId, shard| self.replies_seen(caller, shard);
@@ -283,7 +305,7 @@ impl Transport for RedisTransport {
             None
         };
         let over = confirming.as_ref().unwrap_or(&session);
-        let answers = send(&mut over.handle(), &mut parts, &attempted).await?;
+        let answers = send(&over.connection, &mut parts, &attempted).await?;
         if answers.len() != parts.len() {
             return Err(crate::error::nonsense(&attempted));
         }
@@ -307,7 +329,7 @@ impl Transport for RedisTransport {
         interest: Interest,
         block: Duration,
     ) -> Result<Wake, TransportError> {
-        let attempted = format!("watch on {session}");
+        let attempted = Attempt::Watch { session };
         let session = self.session(session, &attempted)?;
         self.watch_all(session, interest, block, &attempted).await
     }

@@ -1,5 +1,7 @@
 //! Watches: one read of what stands together, or several side by side where it does not.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +12,11 @@ use steadfast_core::name::EntryId;
 use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
 use steadfast_core::wire::Shard;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::choice::{Durability, KeyLayout};
+use crate::error::Attempted;
 use crate::read;
 use crate::session::{self, Session, ask};
 use crate::transport::{RedisTransport, lock};
@@ -27,52 +28,48 @@ const UNBLOCK_PATIENCE: Duration = Duration::from_millis(250);
 type Part = (Shard, Interest);
 type Woken = Result<Wake, TransportError>;
 
-/// A read that is under way. Dropped, it is unblocked, and its session stays.
+/// A read that is under way; nothing comes where it took too long.
+type Reads = Pin<Box<dyn Future<Output = Option<Woken>> + Send>>;
+
+/// A read that is under way. Dropped, it is unblocked and read to its end by a task, and its session stays.
 struct Underway {
-    answered: oneshot::Receiver<Result<Woken, Elapsed>>,
-    unwatch: Unwatch,
-}
-
-/// Ends a watch whose future is dropped.
-struct Unwatch {
     transport: RedisTransport,
-    session: Option<Arc<Session>>,
+    session: Arc<Session>,
+    /// Taken once it has ended.
+    read: Option<Reads>,
 }
 
-impl Drop for Unwatch {
+impl Drop for Underway {
     fn drop(&mut self) {
-        let Some(session) = self.session.take() else {
+        let Some(read) = self.read.take() else {
             return;
         };
-        let transport = self.transport.clone();
+        let (transport, session) = (self.transport.clone(), self.session.clone());
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { transport.unblock(session).await })),
+            // Nobody hears what it says: deliveries stay pending at the consumer.
+            Ok(runtime) => drop(runtime.spawn(async move {
+                tokio::join!(read, transport.unblock(session));
+            })),
             Err(_) => session.close(),
         }
     }
 }
 
 impl Underway {
-    async fn end(mut self, attempted: &str) -> Woken {
-        let ended = (&mut self.answered).await;
-        let session = self.unwatch.session.take();
-        match ended {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_elapsed)) => {
-                // The server may serve it still; nobody would read the answer as this one's.
-                if let Some(session) = session {
-                    session.close();
-                }
-                Err(TransportError::unknown(
-                    ErrorKind::Timeout,
-                    format!("{attempted}: no answer within its block time and a margin"),
-                ))
-            }
-            Err(_gone) => Err(TransportError::unknown(
-                ErrorKind::Disconnected,
-                format!("{attempted}: its runtime has ended"),
-            )),
-        }
+    async fn end(mut self, attempted: &Attempted<'_>) -> Woken {
+        let ended = match &mut self.read {
+            Some(read) => read.await,
+            None => None,
+        };
+        self.read = None;
+        ended.unwrap_or_else(|| {
+            // The server may serve it still; nobody would read the answer as this one's.
+            self.session.close();
+            Err(TransportError::unknown(
+                ErrorKind::Timeout,
+                format!("{attempted}: no answer within its block time and a margin"),
+            ))
+        })
     }
 }
 
@@ -82,7 +79,7 @@ impl RedisTransport {
         session: Arc<Session>,
         interest: Interest,
         block: Duration,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Woken {
         let (caller, given) = match &interest {
             Interest::Replies { caller, after } => (Some(caller.clone()), *after),
@@ -109,7 +106,7 @@ impl RedisTransport {
     async fn are_durable(
         &self,
         session: &Session,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Result<bool, TransportError> {
         let durability = self.config().durability;
         if durability == Durability::Memory {
@@ -162,8 +159,16 @@ impl RedisTransport {
         session: Arc<Session>,
         parts: Vec<Part>,
         block: Duration,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Result<Vec<(Shard, Wake)>, TransportError> {
+        let only = <[Part; 1]>::try_from(parts);
+        let parts = match only {
+            Ok([(shard, interest)]) => {
+                let underway = self.begin_read(&session, shard, interest, block, attempted)?;
+                return Ok(vec![(shard, underway.end(attempted).await?)]);
+            }
+            Err(several) => several,
+        };
         let mut sessions = vec![session.clone()];
         for place in 1..parts.len() {
             sessions.push(self.beside(&session, place - 1, attempted).await?);
@@ -171,7 +176,7 @@ impl RedisTransport {
         let mut reads = JoinSet::new();
         for (session, (shard, interest)) in sessions.iter().zip(parts) {
             let underway = self.begin_read(session, shard, interest, block, attempted)?;
-            let attempted = attempted.to_owned();
+            let attempted = attempted.to_string();
             reads.spawn(async move { (shard, underway.end(&attempted).await) });
         }
         let mut wakes = Vec::new();
@@ -205,7 +210,7 @@ impl RedisTransport {
         &self,
         session: &Session,
         place: usize,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Result<Arc<Session>, TransportError> {
         let known = lock(&session.beside).get(place).filter(|it| it.is_open()).cloned();
         let beside = match known {
@@ -213,7 +218,7 @@ impl RedisTransport {
             None => self.open_beside(session, place, attempted).await?,
         };
         // A read that was dropped may be about to end.
-        let _ = beside.reading.busy.subscribe().wait_for(|busy| !*busy).await;
+        beside.reading.over().await;
         Ok(beside)
     }
 
@@ -221,7 +226,7 @@ impl RedisTransport {
         &self,
         session: &Session,
         place: usize,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Result<Arc<Session>, TransportError> {
         let disconnected = |why: &str| {
             TransportError::not_applied(ErrorKind::Disconnected, format!("{attempted}: {why}"))
@@ -251,37 +256,34 @@ impl RedisTransport {
         shard: Shard,
         interest: Interest,
         block: Duration,
-        attempted: &str,
+        attempted: &Attempted<'_>,
     ) -> Result<Underway, TransportError> {
-        if session.reading.busy.send_replace(true) {
+        if !session.reading.begin() {
             return Err(TransportError::not_applied(
                 ErrorKind::Busy,
                 format!("{attempted}: it waits already; it can watch one thing at a time"),
             ));
         }
-        let (answer, answered) = oneshot::channel();
-        let reading = session.reading.clone();
-        let mut connection = session.handle();
+        let (reading, connection) = (session.reading.clone(), session.connection.clone());
         let layout = self.layout().clone();
         let most = block + self.config().block_margin;
-        // Read by a task, so that the read's end does not depend on who polls this future. It owns no
-        // session: closing the session ends it.
-        tokio::spawn(async move {
-            let wait = read::wait(&mut connection, &reading, &layout, shard, &interest, block);
+        let read = async move {
+            let wait = read::wait(&connection, &reading, &layout, shard, &interest, block);
             let ended = timeout(most, wait).await;
-            reading.busy.send_replace(false);
-            // Nobody hears it where the watch was dropped: deliveries stay pending at the consumer.
-            let _ = answer.send(ended);
-        });
-        let unwatch = Unwatch { transport: self.clone(), session: Some(session.clone()) };
-        Ok(Underway { answered, unwatch })
+            reading.end();
+            ended.ok()
+        };
+        Ok(Underway {
+            transport: self.clone(),
+            session: session.clone(),
+            read: Some(Box::pin(read)),
+        })
     }
 
     /// Ends a session's blocked read, and answers once it is over.
     pub(crate) async fn unblock(&self, session: Arc<Session>) {
-        let mut busy = session.reading.busy.subscribe();
         let mut pause = Duration::from_millis(1);
-        while *busy.borrow_and_update() {
+        while session.reading.is_busy() {
             session.reading.stop.notify_waiters();
             let Some(commands) = self.commands(&session) else {
                 session.close();
@@ -289,8 +291,8 @@ impl RedisTransport {
             };
             let mut pipe = Pipeline::new();
             pipe.cmd("CLIENT").arg("UNBLOCK").arg(session.id.0);
-            let mut connection = commands.handle();
-            let asked = timeout(UNBLOCK_PATIENCE, ask(&mut connection, &pipe, "unblock")).await;
+            let asked = ask(&commands.connection, &pipe, &"unblock");
+            let asked = timeout(UNBLOCK_PATIENCE, asked).await;
             let refused = |answers: &Vec<Value>| {
                 answers.iter().any(|answer| matches!(answer, Value::ServerError(_)))
             };
@@ -299,7 +301,7 @@ impl RedisTransport {
                 return;
             }
             // It may not have blocked yet, or its answer may be on its way.
-            let _ = timeout(pause, busy.wait_for(|busy| !*busy)).await;
+            let _ = timeout(pause, session.reading.over()).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
