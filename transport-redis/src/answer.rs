@@ -118,7 +118,7 @@ pub(crate) fn delivered(now: StoreTime, id: EntryId, values: &[Value]) -> Delive
                 takeovers: entry.takeovers,
                 remaining: entry.deadline.since(now),
                 traceparent: entry.traceparent,
-                older_peer: has(OLDER_PEER) || !has(fields::TAKEOVER),
+                older_peer: has(OLDER_PEER) || !(has(fields::TAKEOVER) || entry.reply_to.is_some()),
             })
         }
     }

@@ -7,7 +7,7 @@ use steadfast_core::call::{CallerId, Failure, FailureKind};
 use steadfast_core::definition::Definition;
 use steadfast_core::name::{CallId, ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
 use steadfast_core::op::{Authority, Destination, Op, Pulse, Submission, Verdict};
-use steadfast_core::wire::Shard;
+use steadfast_core::wire::{Shard, begin_success};
 
 use crate::layout::Layout;
 use crate::script::Script;
@@ -452,8 +452,7 @@ fn decide(cmd: &mut Cmd, call: &CallId, verdict: &Verdict, attempts: u32) {
     match verdict {
         Verdict::Complete { result, entry } => {
             let entry = entry.map(|id| id.to_string()).unwrap_or_default();
-            let text = serde_json::to_string(result.as_str()).expect("a text is always JSON");
-            cmd.arg(entry).arg(text);
+            cmd.arg(entry).arg(begin_success(call, result));
         }
         Verdict::Fail { failure, by } | Verdict::DeadLetter { failure, by } => {
             decide_failed(cmd, failure, by, attempts);

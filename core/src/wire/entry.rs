@@ -30,9 +30,9 @@ pub mod fields {
     pub const TIMESTAMP: &str = "timestamp";
     /// The deadline, in ms since 1970.
     pub const DEADLINE: &str = "deadline";
-    /// The attempt that a delivery of this entry is for, from 1.
+    /// The attempt that a delivery of this entry is for, from 1; 1 where it is left out.
     pub const ATTEMPT: &str = "attempt";
-    /// How often the call was taken over since its attempts were last counted.
+    /// How often the call was taken over since its attempts were last counted; 0 where it is left out.
     pub const TAKEOVER: &str = "takeover";
     /// The caller whose reply stream the outcome goes to.
     pub const REPLY_TO: &str = "replyTo";

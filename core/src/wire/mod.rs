@@ -10,4 +10,6 @@ mod result;
 
 pub use entry::{CallEntry, MalformedEntry, OLDER_PEER_DEADLINE, fields};
 pub use keys::{Keys, SLOTS, Shard, response_channel};
-pub use result::{MalformedResult, decode_result, encode_result};
+pub use result::{
+    MalformedResult, begin_success, decode_result, encode_result, read_success_begin,
+};

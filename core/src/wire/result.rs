@@ -1,6 +1,8 @@
 //! The text of a result, as it stands in `result:CALLID` and in replies.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -66,10 +68,63 @@ pub fn encode_result(record: &Record) -> String {
     serde_json::to_string(&written).expect("a struct of texts and numbers is always JSON")
 }
 
+/// How the record of a success begins: all of it that is known before the store decides. What follows is
+/// the store's to write, in the order of [`encode_result`].
+pub fn begin_success(call: &CallId, result: &Payload) -> String {
+    let text = |text: &str| serde_json::to_string(text).expect("a text is always JSON");
+    let (call, result) = (text(call.as_str()), text(result.as_str()));
+    ["{\"callId\":", &call, ",\"result\":", &result].concat()
+}
+
+/// Reads what [`begin_success`] wrote: the call and its result.
+pub fn read_success_begin(text: &str) -> Option<(CallId, Payload)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Begin {
+        call_id: CallId,
+        result: String,
+    }
+    let Begin { call_id, result } = serde_json::from_str(&format!("{text}}}")).ok()?;
+    Some((call_id, Payload::parse(&result).ok()?))
+}
+
+/// A success as it is ordinarily written. Whatever does not fit is read member by member.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrdinarySuccess<'a> {
+    #[serde(borrow)]
+    call_id: Cow<'a, str>,
+    #[serde(borrow)]
+    result: Cow<'a, str>,
+    timestamp: u64,
+    outcome: Success,
+    attempts: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Success {
+    Success,
+}
+
+fn decode_ordinary(text: &str) -> Option<Record> {
+    let OrdinarySuccess { call_id, result, timestamp, outcome: Success::Success, attempts } =
+        serde_json::from_str(text).ok()?;
+    Some(Record {
+        call: CallId::new(call_id).ok()?,
+        outcome: Outcome::Success(Payload::parse(&result).ok()?),
+        attempts,
+        decided_at: StoreTime::from_millis(timestamp),
+    })
+}
+
 /// Reads a record. An older peer's has no `outcome`, `attempts` or `failure`: `status` decides between
 /// success and a handler's error, and one attempt was made. A `result` that is a JSON value rather than
 /// the text of one is taken as the value.
 pub fn decode_result(text: &str) -> Result<Record, MalformedResult> {
+    if let Some(record) = decode_ordinary(text) {
+        return Ok(record);
+    }
     let Ok(Value::Object(members)) = serde_json::from_str(text) else {
         return Err(MalformedResult::NoObject);
     };
@@ -169,6 +224,20 @@ mod tests {
         .map(|outcome| encode_result(&record(outcome)))
         .collect();
         insta::assert_snapshot!(texts.join("\n"));
+    }
+
+    #[test]
+    fn a_success_begins_as_it_is_written() {
+        let check = |call: &str, result: &str| {
+            let (call, result) = (CallId::new(call).unwrap(), Payload::trusted(result));
+            let begin = begin_success(&call, &result);
+            assert_eq!(read_success_begin(&begin), Some((call.clone(), result.clone())));
+            let outcome = Outcome::Success(result);
+            let whole = encode_result(&Record { call, ..record(outcome) });
+            assert!(whole.starts_with(&format!("{begin},\"error\":null")), "{whole}");
+        };
+        check("c1", "0");
+        check("a \"call\"", r#"{"a":"b\\n"}"#);
     }
 
     #[test]

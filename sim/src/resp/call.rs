@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use steadfast_core::call::{Failure, FailureKind, Lease, Payload, Token};
 use steadfast_core::definition::Definition;
-use steadfast_core::name::{EntryId, FunctionId, SessionId};
+use steadfast_core::name::{CallId, EntryId, FunctionId, SessionId};
 use steadfast_core::op::{Authority, ConsumerStatus, Destination, Op, Pulse, Submission, Verdict};
 use steadfast_core::time::StoreTime;
+use steadfast_core::wire::read_success_begin;
 
 use super::names;
 use super::words::{Nonsense, Read, Words};
@@ -140,11 +141,13 @@ fn input(words: &mut Words<'_>) -> Read<Payload> {
 }
 
 fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
-    let (verdict, call) = (words.text()?, words.parse()?);
+    let (verdict, call): (_, CallId) = (words.text()?, words.parse()?);
     let entry = words.optional()?;
     let (verdict, attempts) = if let Ok(attempts) = verdict.parse() {
-        let result: String = serde_json::from_str(words.text()?).map_err(|_| Nonsense)?;
-        let result = Payload::parse(&result).map_err(|_| Nonsense)?;
+        let (named, result) = read_success_begin(words.text()?).ok_or(Nonsense)?;
+        if named != call {
+            return Err(Nonsense);
+        }
         (Verdict::Complete { result, entry }, attempts)
     } else {
         let attempts = words.parse()?;

@@ -1,7 +1,7 @@
 -- Decides one call. In this order: an outcome that stands overrules; a deadline that passed expires,
 -- whatever the verdict's authority; then the authority is checked.
 --
--- `verdict`: S success (x1 the result as a JSON string), E error, D dead-lettered (x1 the failure's kind,
+-- `verdict`: S success (x1 how its record begins), E error, D dead-lettered (x1 the failure's kind,
 -- x2 its message), C cancelled, X expired. `by`: L lease (by1 consumer, by2 epoch, the entry is at hand),
 -- T token (by1 nonce), - neither.
 -- Answers {'D'} done, {'O', outcome} overruled, {'F'} fenced, {'N', remaining} not due, {'0'} absent.
@@ -28,7 +28,7 @@ local function decide(id, verdict, at_hand, attempts, by, by1, by2, x1, x2)
   end
   local outcome
   if verdict == 'S' then
-    outcome = { kind = 'success', result = x1 }
+    outcome = { kind = 'success', begin = x1 }
   elseif verdict == 'C' then
     outcome = CANCELLED
   elseif verdict == 'X' then

@@ -11,6 +11,6 @@ local GROUP, RESULT, REPLIES, STATE = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local now_ms = string.format('%.0f', math.floor(now / 1000))
+local now_ms = clock[1] .. string.sub('00000' .. clock[2], -6, -4)
 -- Of another type: refused here, before any write.
 local streamed = call('XLEN', CALLS)

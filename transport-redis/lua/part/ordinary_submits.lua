@@ -3,28 +3,33 @@
 -- the answers are those of one submit after the other, told as their number. `rest` is where the others
 -- begin, and `manner` how the one before them was made.
 local answers, rest, manner = {}, 8, nil
+
+-- From so many open calls on, a record is longer than a listpack's values may be: the server would search
+-- a list from its begin for each call. Its `cancel` is that many zeros.
+local MANY, LONG_ZERO = 16, string.rep('0', 28)
+
 do
   local ARGV = ARGV
-  -- How those are made that say so, by where each begins.
-  local ids, results, starts, manners = {}, {}, {}, {}
+  -- How those are made that say so.
+  local ids, results, manners = {}, {}, {}
   local seen, count, at, last = {}, 0, 8, #ARGV
   while at < last and count < 1000 do
-    local start = at
-    if ARGV[at] == '' then
+    local id = ARGV[at]
+    if id == '' then
       local present = manner_at(at + 1)
       if present.delay_us ~= '0' or present.key ~= '' then
         break
       end
-      manners[start], at = present, at + 7
+      manners[count + 1] = present
+      at = at + 7
+      id = ARGV[at]
     end
-    local id = ARGV[at]
     if seen[id] then
       break
     end
     at = at + 2
     count = count + 1
-    seen[id], ids[count], results[count], starts[count] = true, id, RESULT .. id, start
-    starts[count + 1] = at
+    seen[id], ids[count], results[count] = true, id, RESULT .. id
   end
   local opened = count > 0 and redis.pcall('HLEN', OPEN)
   local known = count > 0 and call('EXISTS', PARKED, unpack(results)) or 0
@@ -34,37 +39,39 @@ do
   if is_hash and known == (parked > 0 and 1 or 0) then
     local in_open = opened > 0 and call('HMGET', OPEN, unpack(ids)) or {}
     local in_parked = parked > 0 and call('HMGET', PARKED, unpack(ids)) or {}
-    local open = math.max(opened, streamed)
+    local open, at = math.max(opened, streamed), 8
     local name, records = ARGV[7], {}
-    local deadline, deadline_ms, how
+    local cancel = (opened + count > MANY and LONG_ZERO or '0') .. ' - '
+    local how, deadline_ms, before, after
     for number = 1, count do
-      local id, past = ids[number], starts[number + 1]
-      local input = ARGV[past - 1]
-      how = manners[starts[number]] or how
+      local id = ids[number]
+      if manners[number] then
+        how, at = manners[number], at + 7
+        local deadline = now + tonumber(how.deadline_us)
+        deadline_ms = int(math.ceil(deadline / 1000))
+        before, after = int(deadline) .. ' 1 ', ' ' .. cancel .. how.reply_to
+      end
       if in_open[number] or in_parked[number] or open >= how.most then
         break
       end
       if number == 1 then
         ensure()
       end
-      if how ~= manner then
-        manner, deadline = how, now + tonumber(how.deadline_us)
-        deadline_ms, deadline = int(math.ceil(deadline / 1000)), int(deadline)
-      end
-      local entry
+      local input, entry = ARGV[at + 1], nil
+      -- The first attempt, not taken over: what is left out says so, and what replies is a call of ours.
       if how.reply_to ~= '' and how.trace == '' then
         entry = call('XADD', CALLS, '*',
           'callId', id, 'functionName', name, 'input', input, 'item', 'null',
           'responseChannel', 'function:response:' .. id, 'timestamp', now_ms,
-          'deadline', deadline_ms, 'attempt', '1', 'takeover', '0', 'replyTo', how.reply_to)
+          'deadline', deadline_ms, 'replyTo', how.reply_to)
       else
         entry = call('XADD', CALLS, '*',
           unpack(fields_of(id, input, deadline_ms, '', how.reply_to, how.trace)))
       end
       records[number * 2 - 1] = id
-      records[number * 2] = deadline .. ' 1 ' .. entry .. ' 0 - ' .. how.reply_to
-      open = open + 1
-      answers[1], rest = number, past
+      records[number * 2] = before .. entry .. after
+      open, at = open + 1, at + 2
+      answers[1], rest, manner = number, at, how
     end
     if #records > 0 then
       call('HSET', OPEN, unpack(records))

@@ -18,7 +18,7 @@ do
   local opened = count > 0 and redis.pcall('HMGET', OPEN, unpack(ids))
   -- Where the hash is of another type, each decision is told so.
   if opened and not opened.err then
-    local entries = {}
+    local entries, ends = {}, {}
     for number = 1, count do
       local id, at = ids[number], 2 + number * 4
       local deadline, entry, caller =
@@ -26,7 +26,9 @@ do
       if entry ~= ARGV[at + 2] or tonumber(deadline) <= now then
         break
       end
-      local text = success_text(id, ARGV[at + 3], ARGV[at])
+      local attempts = ARGV[at]
+      ends[attempts] = ends[attempts] or success_end(attempts)
+      local text = ARGV[at + 3] .. ends[attempts]
       -- Where an outcome stands, it is as if this one had not been looked at yet.
       if not call('SET', RESULT .. id, text, 'NX', 'PX', 300000) then
         break

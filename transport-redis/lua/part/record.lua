@@ -3,16 +3,17 @@
 -- Whether this step closed anything.
 local closed_any = false
 
--- The text of a success's record, as core's wire writes it. `result` is JSON already, and `attempts` a text.
-local function success_text(id, result, attempts)
-  return '{"callId":' .. cjson.encode(id) .. ',"result":' .. result .. ',"error":null,"timestamp":'
-    .. now_ms .. ',"status":"success","outcome":"success","attempts":' .. attempts .. '}'
+-- How a success's record ends, as core's wire writes it; its begin, `{"callId":ID,"result":TEXT`, comes with the
+-- decision. `attempts` is a text.
+local function success_end(attempts)
+  return ',"error":null,"timestamp":' .. now_ms .. ',"status":"success","outcome":"success","attempts":'
+    .. attempts .. '}'
 end
 
 -- The text of a record, as core's wire writes it.
 local function record_text(id, outcome, attempts)
   if outcome.kind == 'success' then
-    return success_text(id, outcome.result, int(attempts))
+    return outcome.begin .. success_end(int(attempts))
   end
   return '{"callId":' .. cjson.encode(id)
     .. ',"result":null,"error":' .. cjson.encode(outcome.message)
