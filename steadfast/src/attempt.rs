@@ -10,7 +10,6 @@ use steadfast_core::attempt::{Attempt, AttemptEnd, AttemptId, Interruption};
 use steadfast_core::call::Payload;
 use steadfast_core::name::{CallId, ConsumerId, FunctionId};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
@@ -47,10 +46,7 @@ pub(crate) struct Board(Mutex<BTreeMap<AttemptId, Slip>>);
 
 #[derive(Debug)]
 struct Slip {
-    attempt: Attempt,
-    begun: Instant,
-    interruption: watch::Sender<Option<Interruption>>,
-    progress: watch::Receiver<Option<Payload>>,
+    context: Context,
     task: AbortHandle,
 }
 
@@ -62,12 +58,12 @@ impl Board {
     pub(crate) fn running(&self) -> Vec<Running> {
         self.with(|slips| {
             let show = |slip: &Slip| Running {
-                function: slip.attempt.function.clone(),
-                call: slip.attempt.call.clone(),
-                attempt: slip.attempt.attempt,
-                consumer: slip.attempt.consumer.clone(),
-                elapsed: slip.begun.elapsed(),
-                progress: slip.progress.borrow().clone(),
+                function: slip.context.function().clone(),
+                call: slip.context.call_id().clone(),
+                attempt: slip.context.attempt(),
+                consumer: slip.context.consumer().clone(),
+                elapsed: slip.context.elapsed(),
+                progress: slip.context.last_progress(),
             };
             slips.values().map(show).collect()
         })
@@ -94,8 +90,6 @@ impl Runner {
         handler: Handler,
     ) -> impl Future<Output = AttemptEnd> + Send + use<> {
         let input = std::mem::replace(&mut attempt.input, Payload::null());
-        let (interruption, interrupted) = watch::channel(None);
-        let (progress, progressed) = watch::channel(None);
         let span = tracing::info_span!(
             "attempt",
             function = %attempt.function,
@@ -104,25 +98,18 @@ impl Runner {
             consumer = %attempt.consumer,
             traceparent = attempt.traceparent.as_deref(),
         );
-        let begun = Instant::now();
-        let context = Context::new(
-            attempt.clone(),
-            begun,
-            interrupted.clone(),
-            progress,
-            self.caller.within(attempt.traceparent.clone()),
-            span.clone(),
-        );
-        // The handler is called within the task as well, so that its panics are the task's.
-        let work = async move { handler(context, input).await };
-        let task = self.runtime.spawn(work.instrument(span));
         let id = attempt.id;
-        let slip =
-            Slip { attempt, begun, interruption, progress: progressed, task: task.abort_handle() };
+        let caller = self.caller.within(attempt.traceparent.clone());
+        let context = Context::new(attempt, Instant::now(), caller, span.clone());
+        let (given, overseen) = (context.clone(), context.clone());
+        // The handler is called within the task as well, so that its panics are the task's.
+        let work = async move { handler(given, input).await };
+        let task = self.runtime.spawn(work.instrument(span));
+        let slip = Slip { context, task: task.abort_handle() };
         self.board.with(|slips| slips.insert(id, slip));
         let board = self.board.clone();
         async move {
-            let end = oversee(task, interrupted, id).await;
+            let end = oversee(task, overseen, id).await;
             board.with(|slips| slips.remove(&id));
             end
         }
@@ -132,7 +119,7 @@ impl Runner {
     pub(crate) fn interrupt(&self, attempt: AttemptId, why: Interruption) {
         self.board.with(|slips| {
             if let Some(slip) = slips.get(&attempt) {
-                slip.interruption.send_replace(Some(why));
+                slip.context.interrupt(why);
             }
         });
     }
@@ -154,13 +141,13 @@ type Returned = Result<Payload, HandlerError>;
 /// Waits for the handler's end: by itself, within the grace of an interruption, or by force.
 async fn oversee(
     mut task: JoinHandle<Returned>,
-    mut interrupted: watch::Receiver<Option<Interruption>>,
+    context: Context,
     attempt: AttemptId,
 ) -> AttemptEnd {
     tokio::select! {
         biased;
         joined = &mut task => return end_of(joined, false),
-        _ = interrupted.wait_for(Option::is_some) => {}
+        _ = context.cancelled() => {}
     }
     if let Ok(joined) = timeout(GRACE, &mut task).await {
         return end_of(joined, true);

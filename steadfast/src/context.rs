@@ -1,14 +1,14 @@
 //! What a handler knows of its attempt.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use steadfast_core::attempt::{Attempt, Interruption};
 use steadfast_core::call::{Payload, Token};
 use steadfast_core::name::{CallId, ConsumerId, Epoch, FunctionId};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -26,22 +26,43 @@ struct Inner {
     /// Its input is the handler's own, and is null here.
     attempt: Attempt,
     begun: Instant,
-    interruption: watch::Receiver<Option<Interruption>>,
-    progress: watch::Sender<Option<Payload>>,
+    /// Why it is to end; whatever is said after that says no more.
+    interruption: OnceLock<Interruption>,
+    interrupted: Notify,
+    progress: Mutex<Option<Payload>>,
     caller: Caller,
     span: Span,
 }
 
 impl Context {
-    pub(crate) fn new(
-        attempt: Attempt,
-        begun: Instant,
-        interruption: watch::Receiver<Option<Interruption>>,
-        progress: watch::Sender<Option<Payload>>,
-        caller: Caller,
-        span: Span,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { attempt, begun, interruption, progress, caller, span }) }
+    pub(crate) fn new(attempt: Attempt, begun: Instant, caller: Caller, span: Span) -> Self {
+        let inner = Inner {
+            attempt,
+            begun,
+            interruption: OnceLock::new(),
+            interrupted: Notify::new(),
+            progress: Mutex::new(None),
+            caller,
+            span,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Tells the handler to end.
+    pub(crate) fn interrupt(&self, why: Interruption) {
+        if self.inner.interruption.set(why).is_ok() {
+            self.inner.interrupted.notify_waiters();
+        }
+    }
+
+    /// How long it has run.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.inner.begun.elapsed()
+    }
+
+    /// What the handler last said of its progress.
+    pub(crate) fn last_progress(&self) -> Option<Payload> {
+        self.inner.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The function called.
@@ -106,7 +127,7 @@ impl Context {
 
     /// Why the attempt was told to end, if it was.
     pub fn interruption(&self) -> Option<Interruption> {
-        *self.inner.interruption.borrow()
+        self.inner.interruption.get().copied()
     }
 
     /// Waits until the attempt is told to end: its timeout or its call's deadline passed, its call was
@@ -115,12 +136,13 @@ impl Context {
     /// By then the call goes on without this attempt, or is decided. What the handler still returns is
     /// at best a success that comes before another attempt's; an error is not taken for the outcome.
     pub async fn cancelled(&self) -> Interruption {
-        let mut interruption = self.inner.interruption.clone();
-        let heard = interruption.wait_for(Option::is_some).await.ok().and_then(|why| *why);
-        match heard {
-            Some(why) => why,
-            // The host is being dropped, and this task with it.
-            None => std::future::pending().await,
+        loop {
+            // From here on it is heard, even if it comes before the wait.
+            let interrupted = self.inner.interrupted.notified();
+            if let Some(why) = self.interruption() {
+                return why;
+            }
+            interrupted.await;
         }
     }
 
@@ -143,7 +165,8 @@ impl Context {
     pub fn progress<P: Serialize + ?Sized>(&self, progress: &P) -> Result<(), InputNotJson> {
         let payload = json::encode(progress).map_err(|problem| InputNotJson { problem })?;
         tracing::debug!(parent: &self.inner.span, bytes = payload.bytes(), "progress");
-        self.inner.progress.send_replace(Some(payload));
+        let mut last = self.inner.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(payload);
         Ok(())
     }
 
