@@ -66,7 +66,8 @@ pub struct Config {
     pub payload_max_bytes: usize,
     /// The most open calls of one function.
     pub open_calls_max: u32,
-    /// The most operations of one batch.
+    /// The most operations of one batch. With more of them the store works on one while nobody works on
+    /// another.
     pub batch_ops_max: usize,
     /// About the most bytes of one batch.
     pub batch_bytes_max: usize,
@@ -112,7 +113,7 @@ impl Default for Config {
             definition_ttl: Duration::from_secs(30),
             payload_max_bytes: 1 << 20,
             open_calls_max: 100_000,
-            batch_ops_max: 128,
+            batch_ops_max: 64,
             batch_bytes_max: 1 << 20,
             submit_queue_max: 10_000,
             waits_max: 100_000,

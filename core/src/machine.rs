@@ -92,6 +92,9 @@ pub enum Input {
         /// How it ended.
         done: Done,
     },
+    /// Several that came at the same time, in their order: what follows from them leaves together, once all
+    /// of them are handled.
+    Several(Vec<Input>),
 }
 
 /// How an effect ended.
@@ -199,6 +202,12 @@ impl fmt::Display for Input {
             Self::Tick => f.write_str("tick"),
             Self::Command(command) => write!(f, "command: {command}"),
             Self::Done { id, done } => write!(f, "{id} done: {done}"),
+            Self::Several(inputs) => {
+                for (place, input) in inputs.iter().enumerate() {
+                    write!(f, "{}{input}", if place == 0 { "" } else { "; " })?;
+                }
+                Ok(())
+            }
         }
     }
 }

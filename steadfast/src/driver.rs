@@ -10,9 +10,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use steadfast_core::attempt::AttemptEnd;
 use steadfast_core::command::Command;
 use steadfast_core::event::Event;
@@ -32,6 +32,10 @@ use crate::switchboard::Switchboard;
 
 /// How long the end waits for connections to close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The most inputs that are handed to the node together. More would let all calls under way gather in one
+/// batch, and store and processes wait for each other in turn (`cargo xtask bench redis`).
+const GATHERED_MAX: usize = 24;
 
 /// How long to sleep where the node names no time.
 const IDLE: Duration = Duration::from_secs(86_400);
@@ -60,6 +64,8 @@ pub(crate) struct Driver {
     switchboard: Switchboard,
     performed: FuturesUnordered<Performed>,
     sessions: BTreeSet<SessionId>,
+    /// What came and is yet to be handed to the node.
+    gathered: Vec<Input>,
     /// What the node waits for, as of its last drain.
     until: Option<Time>,
     is_ended: bool,
@@ -89,6 +95,7 @@ impl Driver {
             switchboard: Switchboard::default(),
             performed: FuturesUnordered::new(),
             sessions: BTreeSet::new(),
+            gathered: Vec::new(),
             until: None,
             is_ended: false,
             is_shutting_down: false,
@@ -108,8 +115,9 @@ impl Driver {
                 self.input(Input::Tick);
                 continue;
             }
+            // An alarm that is too early costs a tick; one that is set anew for each call wakes the runtime.
             let wake_at = self.wake_at(now);
-            if alarm.deadline() != wake_at {
+            if wake_at < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(wake_at);
             }
             was_tick = false;
@@ -117,14 +125,12 @@ impl Driver {
                 biased;
                 _ = &mut self.host => break,
                 Some(performed) = self.performed.next() => {
-                    if let Some((id, done)) = performed {
-                        self.note(&done);
-                        self.input(Input::Done { id, done });
-                    }
+                    self.end_of(performed);
+                    self.gather();
                 }
                 Some(envelope) = self.inbox.recv() => {
-                    drop(envelope.permit);
-                    self.take(envelope.message);
+                    self.take(envelope);
+                    self.gather();
                 }
                 () = &mut alarm => {
                     was_tick = true;
@@ -133,6 +139,44 @@ impl Driver {
             }
         }
         self.end().await;
+    }
+
+    /// Takes what else is there already, and hands all of it to the node: what follows leaves together,
+    /// not the first alone and the others once it is answered.
+    fn gather(&mut self) {
+        while self.gathered.len() < GATHERED_MAX {
+            if let Some(Some(performed)) = self.performed.next().now_or_never() {
+                self.end_of(performed);
+            } else if let Ok(envelope) = self.inbox.try_recv() {
+                self.take(envelope);
+            } else {
+                break;
+            }
+        }
+        self.hand_over();
+    }
+
+    /// Hands what was gathered to the node.
+    fn hand_over(&mut self) {
+        match self.gathered.len() {
+            0 => {}
+            1 => {
+                let only = self.gathered.remove(0);
+                self.input(only);
+            }
+            _ => {
+                let inputs = std::mem::take(&mut self.gathered);
+                self.input(Input::Several(inputs));
+            }
+        }
+    }
+
+    /// An effect was performed; those without an end of their own tell nothing.
+    fn end_of(&mut self, performed: Option<(EffectId, Done)>) {
+        if let Some((id, done)) = performed {
+            self.note(&done);
+            self.gathered.push(Input::Done { id, done });
+        }
     }
 
     fn now(&self) -> Time {
@@ -173,7 +217,7 @@ impl Driver {
     }
 
     fn command(&mut self, command: Command) {
-        self.input(Input::Command(command));
+        self.gathered.push(Input::Command(command));
     }
 
     fn perform(&mut self, id: EffectId, effect: Effect) {
@@ -231,8 +275,9 @@ impl Driver {
         self.window.connect_error.send_replace(error);
     }
 
-    fn take(&mut self, message: Message) {
-        match message {
+    fn take(&mut self, envelope: Envelope) {
+        drop(envelope.permit);
+        match envelope.message {
             Message::Serve { function, reply } => match function.checked() {
                 Err(error) => answer(reply, Err(error)),
                 Ok((definition, _)) if self.is_shutting_down => {
@@ -264,8 +309,14 @@ impl Driver {
                 self.command(Command::Abandon { ticket });
             }
             Message::Breaker(command) => self.command(Command::Breaker(command)),
-            Message::Health(reply) => answer(reply, self.node.health(self.now())),
-            Message::Pending(reply) => answer(reply, self.node.pending()),
+            Message::Health(reply) => {
+                self.hand_over();
+                answer(reply, self.node.health(self.now()));
+            }
+            Message::Pending(reply) => {
+                self.hand_over();
+                answer(reply, self.node.pending());
+            }
             Message::WhenUp(reply) => self.switchboard.expect_link(reply),
             Message::Shutdown { drain, reply } => {
                 self.is_shutting_down = true;

@@ -100,6 +100,11 @@ impl Tabletop {
         self.tell(Input::Command(command));
     }
 
+    /// Gives the node several commands at once.
+    pub fn commands(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.tell(Input::Several(commands.into_iter().map(Input::Command).collect()));
+    }
+
     /// Lets time pass.
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;

@@ -4,6 +4,7 @@ mod a_cluster_is_told_at_connect;
 mod a_fenced_consumer_has_a_successor;
 mod busy_functions_are_promoted;
 mod durability;
+mod inputs_that_come_together;
 mod least_rights_suffice;
 mod nobody_is_robbed;
 mod tls;

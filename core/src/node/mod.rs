@@ -1,8 +1,8 @@
 //! The root machine, one per process: connections, breaker, outbox, worker and caller as plain structs.
 //!
-//! Only the node emits effects. An input is handed to the part that it concerns; then every timer that is
-//! due fires; then the parts are pumped and the outbox sends what it may. What a user is told has been
-//! persisted first: answers follow from the store's replies, never from what was sent.
+//! Only the node emits effects. An input is handed to the part that it concerns, each of several in turn;
+//! then every timer that is due fires; then the parts are pumped and the outbox sends what it may. What a
+//! user is told has been persisted first: answers follow from the store's replies, never from what was sent.
 //!
 //! Architecture invariant: drivers have no branch on domain state; whatever a node does is decided here.
 
@@ -91,6 +91,22 @@ impl Node {
     /// It was shut down; no input has an effect any more.
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Hands an input to the part that it concerns.
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Command(command) => self.command(command),
+            Input::Done { id, done } => self.done(id, done),
+            Input::Several(inputs) => {
+                for input in inputs {
+                    if !self.ended {
+                        self.take(input);
+                    }
+                }
+            }
+            Input::Tick => {}
+        }
     }
 
     fn command(&mut self, command: Command) {
@@ -442,11 +458,7 @@ impl Machine for Node {
             self.started = true;
             self.links.want(&mut self.desk, Link::Command);
         }
-        match input {
-            Input::Tick => {}
-            Input::Command(command) => self.command(command),
-            Input::Done { id, done } => self.done(id, done),
-        }
+        self.take(input);
         while !self.ended {
             let Some(timer) = self.desk.timers.pop_due(self.desk.now) else {
                 break;

@@ -252,13 +252,7 @@ impl<'a> Painter<'a> {
     fn paint(&mut self, step: &Step) {
         let at = step.at;
         match &step.what {
-            Happening::Told { who, input: Input::Command(command) } => {
-                let words = format!("{at} {} is to {command}", who.node);
-                self.mark(MarkKind::Command, self.lane(who), at, words);
-            }
-            Happening::Told { who, input: Input::Done { id, done } } => {
-                self.told(who, *id, done, at);
-            }
+            Happening::Told { who, input } => self.hears(who, input, at),
             Happening::Wants { who, id, effect } => self.wants(who, *id, effect, at),
             Happening::Says { who, event } => {
                 let kind = match event {
@@ -292,7 +286,23 @@ impl<'a> Painter<'a> {
                 }
             }
             // Faults are drawn from the script, lives from the history.
-            Happening::Told { input: Input::Tick, .. } | Happening::Remark(_) => {}
+            Happening::Remark(_) => {}
+        }
+    }
+
+    fn hears(&mut self, who: &Who, input: &Input, at: Moment) {
+        match input {
+            Input::Tick => {}
+            Input::Command(command) => {
+                let words = format!("{at} {} is to {command}", who.node);
+                self.mark(MarkKind::Command, self.lane(who), at, words);
+            }
+            Input::Done { id, done } => self.told(who, *id, done, at),
+            Input::Several(inputs) => {
+                for input in inputs {
+                    self.hears(who, input, at);
+                }
+            }
         }
     }
 
