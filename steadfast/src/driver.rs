@@ -5,9 +5,10 @@
 //! host closes them.
 
 use std::collections::BTreeSet;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -63,6 +64,11 @@ pub(crate) struct Driver {
     runner: Runner,
     switchboard: Switchboard,
     performed: FuturesUnordered<Performed>,
+    /// Watches that begin once what follows from the last wake has been sent: a store that reads a blocking
+    /// read before a command answers the command that much later.
+    watches: Vec<Performed>,
+    /// Whoever was ready when the first of them came has run since.
+    had_turn: bool,
     sessions: BTreeSet<SessionId>,
     /// What came and is yet to be handed to the node.
     gathered: Vec<Input>,
@@ -94,6 +100,8 @@ impl Driver {
             runner: parts.runner,
             switchboard: Switchboard::default(),
             performed: FuturesUnordered::new(),
+            watches: Vec::new(),
+            had_turn: false,
             sessions: BTreeSet::new(),
             gathered: Vec::new(),
             until: None,
@@ -135,6 +143,10 @@ impl Driver {
                 () = &mut alarm => {
                     was_tick = true;
                     self.input(Input::Tick);
+                }
+                () = turn(&mut self.had_turn), if !self.watches.is_empty() => {
+                    self.had_turn = false;
+                    self.performed.extend(self.watches.drain(..));
                 }
             }
         }
@@ -236,13 +248,12 @@ impl Driver {
             Effect::Execute { session, ops, .. } => Box::pin(async move {
                 Some((id, Done::Executed(transport.execute(session, ops).await)))
             }),
-            Effect::Watch { session, interest, block } => Box::pin(async move {
-                // Commands that follow from the last wake go first: a store that reads this one before
-                // them answers them that much later.
-                tokio::task::yield_now().await;
-                let wake = transport.watch(session, interest, block).await;
-                Some((id, Done::Watched(wake)))
-            }),
+            Effect::Watch { session, interest, block } => {
+                return self.watches.push(Box::pin(async move {
+                    let wake = transport.watch(session, interest, block).await;
+                    Some((id, Done::Watched(wake)))
+                }));
+            }
             Effect::Abort(session) => Box::pin(async move {
                 transport.abort(session).await;
                 None
@@ -341,6 +352,17 @@ impl Driver {
         .await;
         switchboard.ended();
     }
+}
+
+/// Lets every task that is ready have its turn, once.
+fn turn(had_turn: &mut bool) -> impl Future<Output = ()> {
+    poll_fn(move |context| {
+        if std::mem::replace(had_turn, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 impl Window {
