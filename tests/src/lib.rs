@@ -7,6 +7,7 @@
 mod leaks;
 pub mod ops;
 mod redis_server;
+mod relay;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,6 +26,7 @@ use steadfast_transport_mem::{MemStore, StoreConfig};
 
 pub use leaks::leaks;
 pub use redis_server::{Ended, RedisServer, command};
+pub use relay::Relay;
 
 /// A message takes this long from the node to the store, and back.
 const LATENCY: Duration = Duration::from_millis(1);

@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use steadfast::{BuildError, Host, function};
-use steadfast_core::transport::ErrorKind;
+use steadfast_core::transport::{ErrorKind, Link, Transport};
 use steadfast_tests::RedisServer;
 use steadfast_transport_redis::RedisTransport;
 use tempfile::TempDir;
@@ -78,4 +79,21 @@ async fn another_authority_is_refused_at_once_and_clearly() {
     let told = error.to_string();
     assert!(told.contains("invalid peer certificate"), "{told}");
     assert!(told.contains("STEADFAST_REDIS_CA"), "{told}");
+}
+
+async fn refused(url: &str) -> String {
+    let builder = RedisTransport::builder(url).unwrap().connect_timeout(Duration::from_secs(2));
+    builder.build().unwrap().connect(Link::Command).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn who_speaks_otherwise_than_the_port_is_told_so() {
+    let certificates = certificates();
+    let (server, tls) = server(certificates.path());
+    let told = refused(&tls.replace("rediss://", "redis://")).await;
+    assert!(told.contains("the port may speak TLS (rediss://)"), "{told}");
+    let authority = certificates.path().join("ca.pem");
+    let plain = server.url().replace("redis://", "rediss://");
+    let told = refused(&format!("{plain}?ca={}", authority.display())).await;
+    assert!(told.contains("the port may not speak TLS"), "{told}");
 }

@@ -9,14 +9,29 @@ use redis::{Pipeline, Value};
 use steadfast_core::call::CallState;
 use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{ErrorKind, TransportError};
+use thiserror::Error;
 
-use crate::answer::{list, number};
+use crate::answer::{list, number, text};
 use crate::choice::Durability;
-use crate::error::{Attempted, of_server};
-use crate::session::{Session, ask};
+use crate::error::{Attempted, nonsense, of_server};
+use crate::session::{Session, ask, told};
 
 /// How long a confirmation is waited for, in ms; what is not confirmed by then is unknown.
 const PATIENCE_MS: u64 = 1_000;
+
+/// The server has fewer replicas than are to confirm a write: no call is accepted, and no outcome told,
+/// before there are so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "durability replicas:{wanted} needs {wanted} replica(s) and the server has {connected}: no call is \
+     accepted and no outcome told before they are there; start replicas, or ask for less"
+)]
+pub struct TooFewReplicas {
+    /// How many are to confirm.
+    pub wanted: u8,
+    /// How many are connected to the server.
+    pub connected: u8,
+}
 
 impl Durability {
     /// Whether the answer to this operation tells of something that has to be durable.
@@ -40,15 +55,21 @@ impl Durability {
         pipe
     }
 
-    /// Asks whether the server can confirm at all.
+    /// Asks whether the server can confirm at all, and whether it has the replicas that are to. Fewer are
+    /// no error: they may come.
     pub(crate) async fn check(
         self,
         session: &Session,
         attempted: &Attempted<'_>,
-    ) -> Result<(), TransportError> {
-        let answers = ask(&session.connection, &self.command(1), attempted).await?;
-        match answers.last() {
-            Some(Value::ServerError(error)) if self == Self::Fsync && error.code() == "ERR" => {
+    ) -> Result<Option<TooFewReplicas>, TransportError> {
+        let mut pipe = self.command(1);
+        pipe.cmd("INFO").arg("replication");
+        let answers = ask(&session.connection, &pipe, attempted).await?;
+        let [.., confirmed, info] = &answers[..] else {
+            return Err(nonsense(attempted));
+        };
+        match confirmed {
+            Value::ServerError(error) if self == Self::Fsync && error.code() == "ERR" => {
                 let detail = format!(
                     "{attempted}: durability fsync needs WAITAOF (Redis 7.2 and later, with \
                      appendonly yes), which this server refuses; choose replicas:N, or memory with \
@@ -56,11 +77,21 @@ impl Durability {
                 );
                 Err(TransportError::not_applied(ErrorKind::Unsupported, detail))
             }
-            Some(Value::ServerError(error)) => {
+            Value::ServerError(error) => {
                 Err(of_server(error, &format!("{attempted}: durability {self}")))
             }
-            _ => Ok(()),
+            _ => Ok(self.too_few(text(info).unwrap_or_default())),
         }
+    }
+
+    /// Compares with what `INFO replication` says. A server that does not tell is not blamed.
+    fn too_few(self, info: &str) -> Option<TooFewReplicas> {
+        let Self::Replicas(wanted) = self else {
+            return None;
+        };
+        let connected: u32 = told(info, "connected_slaves")?.parse().ok()?;
+        let connected = u8::try_from(connected).ok().filter(|connected| *connected < wanted)?;
+        Some(TooFewReplicas { wanted, connected })
     }
 
     /// Waits until all that was written by now is as durable as was asked for.

@@ -34,6 +34,9 @@ fn of_code(code: &str, text: &str, attempted: &Attempted<'_>) -> TransportError 
         "MOVED" | "ASK" | "CROSSSLOT" => Kind::Unsupported,
         "ERR" if text.starts_with("max number of clients") => Kind::Busy,
         "ERR" if text.contains("invalid password") || text.contains("AUTH") => Kind::Denied,
+        "ERR" if text.contains("DB index") || text.starts_with("SELECT is not allowed") => {
+            Kind::Unsupported
+        }
         "ERR" if text.starts_with("unknown command") || text.starts_with("unknown subcommand") => {
             Kind::Unsupported
         }
@@ -47,6 +50,10 @@ fn of_code(code: &str, text: &str, attempted: &Attempted<'_>) -> TransportError 
              layout must be at the node of the URL"
         }
         "CROSSSLOT" => "; choose the cluster layout (`layout=cluster`)",
+        "ERR" if text.contains("DB index") => {
+            "; choose a database that the server has (its `databases` says how many)"
+        }
+        "ERR" if text.starts_with("SELECT is not allowed") => "; a cluster has database 0 only",
         _ => "",
     };
     let detail = format!("{attempted}: {code} {}{remedy}", quotes_nothing(text));
@@ -111,6 +118,8 @@ mod tests {
         check("BUSY Redis is busy running a script", ErrorKind::Busy, Applied::No);
         check("WRONGTYPE Operation against a key", ErrorKind::WrongType, Applied::No);
         check("CROSSSLOT Keys in request", ErrorKind::Unsupported, Applied::No);
+        check("ERR DB index is out of range", ErrorKind::Unsupported, Applied::No);
+        check("ERR SELECT is not allowed in cluster mode", ErrorKind::Unsupported, Applied::No);
         check("ERR something of a script's own", ErrorKind::Protocol, Applied::Unknown);
     }
 

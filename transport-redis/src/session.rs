@@ -1,7 +1,7 @@
 //! One connection: opened, introduced, and known by the server's client id.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::answer::{clock, number, text};
 use crate::choice::KeyLayout;
-use crate::config::{RedisConfig, Secret};
+use crate::config::{Endpoint, RedisConfig, Secret};
 use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::error::{Attempted, nonsense, of_server, of_unanswered};
@@ -95,6 +95,8 @@ impl Reading {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) run_id: RunId,
+    /// The server shows this connection in its list of clients, by [`Session::id`].
+    pub(crate) is_seen: bool,
     pub(crate) link: Link,
     pub(crate) connection: Arc<Connection>,
     pub(crate) reading: Arc<Reading>,
@@ -119,6 +121,14 @@ impl Session {
         }
     }
 
+    /// The server's life as consumers name it whose sessions are over with it. Where the connection is not
+    /// shown it is none: whoever watches such a consumer judges it by its heartbeat.
+    pub(crate) fn registered_life(&self) -> &RunId {
+        static NONE: LazyLock<RunId> =
+            LazyLock::new(|| RunId::new("hidden").expect("a short word is a run id"));
+        if self.is_seen { &self.run_id } else { &NONE }
+    }
+
     /// Nobody closed it; the server may have, for all that is known.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_closed.load(Ordering::Relaxed)
@@ -136,8 +146,11 @@ pub(crate) async fn open(
     // A blocking read is bounded where it is made.
     let timeout = (link == Link::Command).then_some(config.response_timeout);
     let connection = Arc::new(Connection::new(stream, timeout));
-    log_in(&connection, config, &attempted).await?;
-    let connected = introduce(&connection, config, link, &attempted).await?;
+    let met = async {
+        log_in(&connection, config, &attempted).await?;
+        introduce(&connection, config, link, &attempted).await
+    };
+    let connected = met.await.map_err(|error| not_met(error, config))?;
     if link == Link::Command {
         if config.layout == KeyLayout::Cluster {
             find_slots(&connection, &config.prefix, &attempted).await?;
@@ -147,6 +160,7 @@ pub(crate) async fn open(
     let session = Session {
         id: connected.session,
         run_id: connected.run_id.clone(),
+        is_seen: connected.sees_sessions,
         link,
         connection,
         beside: Mutex::default(),
@@ -166,8 +180,23 @@ fn not_opened(error: &std::io::Error, attempted: &str) -> TransportError {
                 "{attempted}: {error}; trust its authority (`ca` in the URL, STEADFAST_REDIS_CA)"
             ),
         ),
+        Some(tokio_rustls::rustls::Error::InvalidMessage(_)) => TransportError::not_applied(
+            ErrorKind::Disconnected,
+            format!(
+                "{attempted}: {error}; the port may not speak TLS (redis:// is for one without)"
+            ),
+        ),
         _ => TransportError::not_applied(ErrorKind::Disconnected, format!("{attempted}: {error}")),
     }
+}
+
+/// A port that speaks TLS hangs up on who does not, or answers with an alert.
+fn not_met(mut error: TransportError, config: &RedisConfig) -> TransportError {
+    let hung_up = matches!(error.kind, ErrorKind::Disconnected | ErrorKind::Protocol);
+    if hung_up && matches!(config.endpoint, Endpoint::Tcp { .. }) {
+        error.detail.push_str("; the port may speak TLS (rediss://)");
+    }
+    error
 }
 
 async fn log_in(
@@ -176,12 +205,16 @@ async fn log_in(
     attempted: &Attempted<'_>,
 ) -> Result<(), TransportError> {
     let mut pipe = Pipeline::new();
-    if let Some(password) = config.password.as_ref().map(Secret::reveal) {
-        let auth = pipe.cmd("AUTH");
-        if let Some(username) = &config.username {
-            auth.arg(username);
+    // A user without a password is one that needs none, or is refused: never the default user.
+    let password = config.password.as_ref().map(Secret::reveal);
+    match (&config.username, password) {
+        (Some(username), password) => {
+            pipe.cmd("AUTH").arg(username).arg(password.unwrap_or_default());
         }
-        auth.arg(password);
+        (None, Some(password)) => {
+            pipe.cmd("AUTH").arg(password);
+        }
+        (None, None) => {}
     }
     if config.database != 0 {
         pipe.cmd("SELECT").arg(config.database);
@@ -203,14 +236,12 @@ async fn introduce(
     let mut pipe = Pipeline::new();
     // Spaces are not allowed in a client's name.
     let name = format!("{}:{link}", config.client_name).replace(char::is_whitespace, "-");
-    pipe.cmd("CLIENT").arg("SETNAME").arg(name);
+    pipe.cmd("CLIENT").arg("SETNAME").arg(&name);
     pipe.cmd("CLIENT").arg("ID");
     pipe.cmd("INFO").arg("server");
     pipe.cmd("TIME");
-    // Seldom anybody is of that type; what matters is whether it may be asked.
-    pipe.cmd("CLIENT").arg("LIST").arg("TYPE").arg("PUBSUB");
     let answers = ask(connection, &pipe, attempted).await?;
-    let [_name, id, info, time, clients] = &answers[..] else {
+    let [_name, id, info, time] = &answers[..] else {
         return Err(nonsense(attempted));
     };
     for (what, answer) in [("CLIENT ID", id), ("INFO server", info), ("TIME", time)] {
@@ -219,38 +250,71 @@ async fn introduce(
         }
     }
     let told = |wanted: &str| {
-        text(info)
-            .unwrap_or_default()
-            .lines()
-            .find_map(|line| line.strip_prefix(wanted)?.strip_prefix(':').map(str::trim))
+        let info = text(info).unwrap_or_default();
+        told(info, wanted)
     };
-    let major = told("redis_version").and_then(|version| version.split('.').next()?.parse().ok());
-    if major.is_some_and(|major: u32| major < 7) {
-        return Err(TransportError::not_applied(
-            ErrorKind::Unsupported,
-            format!("{attempted}: the server is older than Redis 7.0, which the scripts need"),
-        ));
-    }
-    if told("redis_mode") == Some("cluster") && config.layout == KeyLayout::Plain {
-        return Err(TransportError::not_applied(
-            ErrorKind::Unsupported,
-            format!(
-                "{attempted}: the server is a node of a cluster, where the keys of the plain layout \
-                 have different slots; choose the cluster layout (`layout=cluster` in the URL, \
-                 STEADFAST_REDIS_LAYOUT=cluster)"
-            ),
-        ));
-    }
+    fits(told("redis_version"), told("redis_mode"), config, attempted)?;
     let run_id = told("run_id").and_then(|id| RunId::new(id).ok());
     match (number(id), run_id, clock(time)) {
-        (Ok(id), Some(run_id), Ok(now)) => Ok(Connected {
-            session: SessionId(id),
-            run_id,
-            now,
-            sees_sessions: !matches!(clients, Value::ServerError(_)),
-        }),
+        (Ok(id), Some(run_id), Ok(now)) => {
+            let sees_sessions = is_seen(connection, id, &name, attempted).await?;
+            Ok(Connected { session: SessionId(id), run_id, now, sees_sessions })
+        }
         _ => Err(nonsense(attempted)),
     }
+}
+
+/// A field of what `INFO` answers.
+pub(crate) fn told<'i>(info: &'i str, wanted: &str) -> Option<&'i str> {
+    info.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix(':').map(str::trim))
+}
+
+/// The server knows what the scripts need, and the layout is for such a one.
+fn fits(
+    version: Option<&str>,
+    mode: Option<&str>,
+    config: &RedisConfig,
+    attempted: &Attempted<'_>,
+) -> Result<(), TransportError> {
+    let unsupported = |why: &str| {
+        TransportError::not_applied(ErrorKind::Unsupported, format!("{attempted}: {why}"))
+    };
+    let major = version.and_then(|version| version.split('.').next()?.parse().ok());
+    if major.is_some_and(|major: u32| major < 7) {
+        return Err(unsupported("the server is older than Redis 7.0, which the scripts need"));
+    }
+    if mode == Some("cluster") && config.layout == KeyLayout::Plain {
+        return Err(unsupported(
+            "the server is a node of a cluster, where the keys of the plain layout have different \
+             slots; choose the cluster layout (`layout=cluster` in the URL, \
+             STEADFAST_REDIS_LAYOUT=cluster)",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the server's list of clients has this connection: by its number, under the name that it was
+/// just given, and still by that number afterwards. A proxy may pass each on to another connection.
+async fn is_seen(
+    connection: &Connection,
+    id: u64,
+    name: &str,
+    attempted: &Attempted<'_>,
+) -> Result<bool, TransportError> {
+    let mut pipe = Pipeline::new();
+    pipe.cmd("CLIENT").arg("LIST").arg("ID").arg(id);
+    pipe.cmd("CLIENT").arg("ID");
+    let answers = ask(connection, &pipe, attempted).await?;
+    let [clients, again] = &answers[..] else {
+        return Err(nonsense(attempted));
+    };
+    let mut clients = text(clients).unwrap_or_default().lines();
+    let is_mine = |line: &str| {
+        let mut fields = line.split(' ');
+        fields.next() == Some(&format!("id={id}")) && fields.any(|it| it == format!("name={name}"))
+    };
+    let is_listed = clients.next().is_some_and(is_mine) && clients.next().is_none();
+    Ok(is_listed && number(again).is_ok_and(|again| again == id))
 }
 
 /// Every tag's slot must be this node's: one connection speaks to one node.

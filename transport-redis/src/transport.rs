@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use redis::{Pipeline, ServerErrorKind, Value};
 use steadfast_core::call::CallerId;
 use steadfast_core::name::{EntryId, FunctionId, SessionId};
-use steadfast_core::op::{Op, OpResult};
+use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{
     Connected, ErrorKind, Interest, Link, Transport, TransportError, Wake,
 };
@@ -19,8 +19,8 @@ use tokio::time::timeout;
 
 use crate::builder::RedisBuilder;
 use crate::choice::Durability;
-use crate::config::{ConfigError, RedisConfig};
-use crate::confirm;
+use crate::config::{ConfigError, Endpoint, RedisConfig};
+use crate::confirm::{self, TooFewReplicas};
 use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::decode::Decoder;
@@ -64,6 +64,8 @@ struct Shared {
     sessions: Mutex<BTreeMap<SessionId, Arc<Session>>>,
     /// Where the sweeps go on that did not see everything.
     cursors: Mutex<BTreeMap<FunctionId, Cursor>>,
+    /// As of the last connection for commands.
+    too_few_replicas: Mutex<Option<TooFewReplicas>>,
     /// The last replies seen, where a caller has a stream of them in each shard.
     seen: Mutex<BTreeMap<(CallerId, Shard), EntryId>>,
 }
@@ -85,6 +87,17 @@ impl RedisTransport {
         RedisConfig::from_env().map(RedisBuilder::new)
     }
 
+    /// Where the server listens.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.config.endpoint
+    }
+
+    /// Whether the server had fewer replicas than [`Durability::Replicas`] asks for when a connection for
+    /// commands was opened last. Nothing where it had enough, did not tell, or none was opened yet.
+    pub fn too_few_replicas(&self) -> Option<TooFewReplicas> {
+        *lock(&self.0.too_few_replicas)
+    }
+
     pub(crate) fn new(config: RedisConfig, connector: Arc<dyn Connector>) -> Self {
         let layout = Layout::new(config.layout, &config.prefix, config.dead_letters_max);
         Self(Arc::new(Shared {
@@ -93,6 +106,7 @@ impl RedisTransport {
             layout,
             sessions: Mutex::default(),
             cursors: Mutex::default(),
+            too_few_replicas: Mutex::default(),
             seen: Mutex::default(),
         }))
     }
@@ -132,7 +146,11 @@ impl RedisTransport {
             if link == Link::Command && config.durability != Durability::Memory {
                 let attempted = format!("connect {link} to {}", config.describe());
                 let confirming = self.beside(&session, 0, &attempted).await?;
-                config.durability.check(&confirming, &attempted).await?;
+                let too_few = config.durability.check(&confirming, &attempted).await?;
+                if let Some(too_few) = too_few {
+                    tracing::warn!(%too_few, "connected");
+                }
+                *lock(&self.0.too_few_replicas) = too_few;
             }
             let mut sessions = lock(&self.0.sessions);
             if let Entry::Vacant(place) = sessions.entry(session.id) {
@@ -172,7 +190,17 @@ impl RedisTransport {
             note_cursor: &|function, cursor| self.note_cursor(function, cursor),
         };
         let sorted = by_operation(ops.len(), parts, answers);
-        ops.iter().zip(sorted).map(|(op, answers)| decoder.result(op, answers)).collect()
+        let mut results: Vec<OpResult> =
+            ops.iter().zip(sorted).map(|(op, answers)| decoder.result(op, answers)).collect();
+        if !session.is_seen {
+            for result in &mut results {
+                // The list of clients that this connection is shown is another's.
+                if let Ok(Reply::Surveyed(survey)) = result {
+                    survey.sessions = None;
+                }
+            }
+        }
+        results
     }
 
     fn cursor(&self, function: &FunctionId) -> Cursor {
@@ -236,6 +264,13 @@ async fn send(
     Ok(answers)
 }
 
+/// Where a node's connections are not shown by their numbers, nobody may look for these.
+fn hide_sessions(op: &mut Op) {
+    if let Op::Register { sessions, .. } | Op::Beat { sessions, .. } = op {
+        sessions.clear();
+    }
+}
+
 /// The answers of each operation, from those of the parts. A shared answer that begins with a number stands
 /// for so many operations that ended as is ordinary ([`Value::Okay`]).
 fn by_operation(ops: usize, parts: &[Part], answers: Vec<Value>) -> Vec<Vec<Value>> {
@@ -272,9 +307,15 @@ impl Transport for RedisTransport {
         let config = &self.0.config;
         let opened = timeout(config.connect_timeout, self.open(link));
         let connected = opened.await.unwrap_or_else(|_elapsed| {
+            let hint = match config.endpoint {
+                Endpoint::Tls { .. } => {
+                    "; the port may not speak TLS (redis:// is for one without)"
+                }
+                Endpoint::Tcp { .. } | Endpoint::Unix { .. } => "",
+            };
             Err(TransportError::not_applied(
                 ErrorKind::Timeout,
-                format!("connect {link} to {}: no answer in time", config.describe()),
+                format!("connect {link} to {}: no answer in time{hint}", config.describe()),
             ))
         })?;
         tracing::debug!(session = %connected.session, %link, "connected");
@@ -291,13 +332,17 @@ impl Transport for RedisTransport {
     async fn execute(
         &self,
         session: SessionId,
-        ops: Vec<Op>,
+        mut ops: Vec<Op>,
     ) -> Result<Vec<OpResult>, TransportError> {
         let attempted = Attempt::Execute { operations: ops.len(), session };
         let session = self.session(session, &attempted)?;
+        if !session.is_seen {
+            ops.iter_mut().for_each(hide_sessions);
+        }
         let cursor = |function: &FunctionId| self.cursor(function);
         let seen = |caller: &CallerId, shard| self.replies_seen(caller, shard);
-        let mut parts = Encoder::new(&self.0.layout, &session.run_id, &cursor, &seen).batch(&ops);
+        let life = session.registered_life();
+        let mut parts = Encoder::new(&self.0.layout, life, &cursor, &seen).batch(&ops);
         let durability = self.0.config.durability;
         let confirming = if ops.iter().any(|op| durability.concerns(op)) {
             Some(self.beside(&session, 0, &attempted).await?)

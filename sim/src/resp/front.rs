@@ -59,6 +59,7 @@ struct Server<S> {
     /// The scripts that were loaded in this life, by hash.
     loaded: BTreeSet<&'static str>,
     run_ids: BTreeMap<SessionId, RunId>,
+    names: BTreeMap<SessionId, String>,
     blocked: BTreeMap<SessionId, oneshot::Sender<Woken>>,
 }
 
@@ -95,6 +96,7 @@ impl<S: StoreMachine> Front<S> {
             witness: Box::new(witness),
             loaded: BTreeSet::new(),
             run_ids: BTreeMap::new(),
+            names: BTreeMap::new(),
             blocked: BTreeMap::new(),
         })))
     }
@@ -132,6 +134,7 @@ impl<S: StoreMachine> Front<S> {
         let now = (server.clock)();
         server.blocked.remove(&session);
         server.run_ids.remove(&session);
+        server.names.remove(&session);
         server.store.disconnect(now, session);
         server.witness.ended(now, session);
     }
@@ -220,16 +223,22 @@ impl<S: StoreMachine> Server<S> {
     fn client(&mut self, session: SessionId, mut words: Words<'_>) -> Read<Frame> {
         let verb = words.text()?.to_ascii_uppercase();
         Ok(match verb.as_str() {
-            "SETNAME" | "SETINFO" => okay(),
-            "ID" => number(session.0),
-            "LIST" => {
-                words.expect("TYPE")?;
-                match words.text()?.to_ascii_uppercase().as_str() {
-                    "NORMAL" => self.sessions(session),
-                    // Nobody subscribes to anything here.
-                    _ => text(""),
-                }
+            "SETNAME" => {
+                self.names.insert(session, words.text()?.to_owned());
+                okay()
             }
+            "ID" => number(session.0),
+            "LIST" => match words.text()?.to_ascii_uppercase().as_str() {
+                "TYPE" => {
+                    words.expect("NORMAL")?;
+                    self.sessions(session, None)
+                }
+                "ID" => {
+                    let only = words.parse().map(SessionId)?;
+                    self.sessions(session, Some(only))
+                }
+                _ => return Err(Nonsense),
+            },
             "UNBLOCK" => {
                 let blocked = words.parse().map(SessionId)?;
                 let was_blocked = self.blocked.remove(&blocked);
@@ -243,21 +252,26 @@ impl<S: StoreMachine> Server<S> {
         })
     }
 
-    /// A line for each session that lives.
-    fn sessions(&mut self, session: SessionId) -> Frame {
+    /// A line for each session that lives, or for this one of them.
+    fn sessions(&mut self, session: SessionId, only: Option<SessionId>) -> Frame {
         let op = Op::Survey { functions: Vec::new() };
         let (_, result) = self.apply(session, &op);
         match result {
             Ok(Reply::Surveyed(survey)) => match survey.sessions {
                 Some(ids) => {
-                    let lines: Vec<String> = ids.iter().map(|id| format!("id={}", id.0)).collect();
-                    text(lines.join(" addr=-\n"))
+                    let ids = ids.iter().filter(|id| only.is_none_or(|only| only == **id));
+                    text(ids.map(|id| self.line_of(*id)).collect::<String>())
                 }
                 None => refusal("NOPERM this user has no permissions to run 'client|list'"),
             },
             Ok(_) => refusal("ERR the store does not know its sessions"),
             Err(refused) => error(&refused),
         }
+    }
+
+    fn line_of(&self, session: SessionId) -> String {
+        let name = self.names.get(&session).map_or("", String::as_str);
+        format!("id={} addr=- name={name} age=0\n", session.0)
     }
 
     fn load(&mut self, source: &str) -> Frame {

@@ -3,12 +3,14 @@
 
 mod support;
 
+mod behind_a_proxy;
 mod connect_and_classify;
 mod decide_once;
 mod differential;
 mod entries_are_named_once;
 mod falsy_results;
 mod fencing;
+mod fsync_is_confirmed;
 mod full_store_drains;
 mod names_with_colons_and_spaces;
 mod noscript_recovers;
@@ -19,5 +21,6 @@ mod secrets_never_shown;
 mod submit_once;
 mod sweep;
 mod takeover;
+mod users_and_databases;
 mod watch_and_unblock;
 mod worker_indexes;
