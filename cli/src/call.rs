@@ -8,7 +8,9 @@ use steadfast::{
     CallError, CallFailed, CallId, Caller, Config, FunctionId, IdempotencyKey, Outcome, Payload,
     Record,
 };
+use tokio::time::timeout_at;
 
+use crate::advice::{advice, on_build_error};
 use crate::args::CallArguments;
 use crate::console::complain;
 use crate::exit::Exit;
@@ -16,7 +18,10 @@ use crate::store::{CONNECT_PATIENCE, Store};
 use crate::table::print;
 
 /// How much longer than the call's deadline its outcome is waited for: the store decides that it expired.
-const MARGIN: Duration = Duration::from_secs(1);
+const MARGIN: Duration = Duration::from_millis(800);
+
+/// How much longer than the call's deadline the command may take, whatever the store does.
+const LAST: Duration = Duration::from_secs(1);
 
 /// The wait before a call is submitted again that was not accepted.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -106,25 +111,38 @@ fn standard_input() -> Result<String, String> {
 
 async fn through(store: &Store, order: Order) -> Result<Payload, Failed> {
     let begun = Instant::now();
+    let end = begun + order.timeout + LAST;
     let patience = order.timeout.min(CONNECT_PATIENCE);
     let host = store.host(patience).await;
-    let host = host.map_err(|error| Failed::new(Exit::Unavailable, &error))?;
-    let made = make(&host.caller(), order, begun).await;
+    let host =
+        host.map_err(|error| Failed::new(Exit::Unavailable, &on_build_error(&error, store)))?;
+    let mut refused = CallFailed::Refused(CallError::NoAnswer);
+    let made = timeout_at(end.into(), make(&host.caller(), order, begun, &mut refused)).await;
     // The call stands at the store; what the node holds ends with the process in any case.
-    let _ = host.shutdown(Duration::ZERO).await;
+    let _ = timeout_at(end.into(), host.shutdown(Duration::ZERO)).await;
+    let mut made = made.unwrap_or_else(|_elapsed| Err(not_decided(&refused)));
+    if let (Err(failed), Some(too_few)) = (&mut made, store.too_few_replicas()) {
+        failed.message = format!("{}; {too_few}", failed.message);
+    }
     made
 }
 
 /// Makes the call, again where it is not known to be accepted, until it is decided or its time is over.
-async fn make(caller: &Caller, mut order: Order, begun: Instant) -> Result<Payload, Failed> {
+/// What it was refused with last stands in `refused`.
+async fn make(
+    caller: &Caller,
+    mut order: Order,
+    begun: Instant,
+    refused: &mut CallFailed,
+) -> Result<Payload, Failed> {
     loop {
         let left = order.timeout.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
         let answer = submit(caller, &order, left).await;
-        let error = match answer {
+        *refused = match answer {
             Ok(record) => return decided(record),
             Err(error) => error,
         };
-        let may_help = match &error {
+        let may_help = match &*refused {
             CallFailed::Refused(CallError::Unconfirmed { call }) => {
                 order.id = Some(call.clone());
                 true
@@ -139,7 +157,7 @@ async fn make(caller: &Caller, mut order: Order, begun: Instant) -> Result<Paylo
             _ => false,
         };
         if !may_help || begun.elapsed() + PAUSE >= order.timeout {
-            return Err(not_decided(&error));
+            return Err(not_decided(refused));
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -161,8 +179,7 @@ async fn submit(caller: &Caller, order: &Order, left: Duration) -> Result<Record
     if order.fail_fast {
         request = request.fail_fast();
     }
-    let waited = tokio::time::timeout(left + MARGIN + MARGIN, request.record()).await;
-    waited.unwrap_or(Err(CallFailed::Refused(CallError::NoAnswer)))
+    request.record().await
 }
 
 /// The result of a decided call, or how it was decided otherwise.
@@ -193,7 +210,11 @@ fn not_decided(error: &CallFailed) -> Failed {
         },
         _ => Exit::Unavailable,
     };
-    Failed::new(exit, error)
+    let mut failed = Failed::new(exit, error);
+    if let CallFailed::Refused(CallError::Refused(refused)) = error {
+        failed.message = format!("{}; {}", failed.message, advice(refused.kind));
+    }
+    failed
 }
 
 #[cfg(test)]
@@ -228,7 +249,9 @@ mod tests {
 
     fn check_refused(error: CallError, expect: Exit) {
         let message = error.to_string();
-        assert_eq!(not_decided(&CallFailed::Refused(error)), Failed { exit: expect, message });
+        let failed = not_decided(&CallFailed::Refused(error));
+        assert_eq!(failed.exit, expect, "{message}");
+        assert!(failed.message.starts_with(&message), "{}", failed.message);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! `steadfast health`: whether the store answers, and every function is served.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
 use steadfast::{Caller, ConsumerStatus, FunctionId, MissingReason};
 
+use crate::advice::{on_build_error, on_error};
 use crate::args::ShowArguments;
 use crate::console::complain;
 use crate::exit::Exit;
 use crate::look::{Look, Seen};
-use crate::show::{self, unreachable};
+use crate::show;
 use crate::store::Store;
 use crate::table::{Table, json_text, print};
 
@@ -24,6 +26,8 @@ enum Verdict {
     Degraded,
     /// Some function is not served.
     Unserved,
+    /// The server has fewer replicas than are to confirm a write.
+    NotDurable,
     /// The store cannot be reached.
     Unavailable,
 }
@@ -47,6 +51,9 @@ struct Health<'a> {
     ping_ms: Option<f64>,
     run_id: Option<&'a str>,
     death_judged_by: Option<&'static str>,
+    /// What the durability asks for and the server lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_durable: Option<String>,
     functions: Vec<FunctionHealth<'a>>,
 }
 
@@ -69,7 +76,7 @@ pub(crate) async fn health(arguments: &ShowArguments) -> anyhow::Result<Exit> {
     };
     let examined = examine(&store, arguments).await;
     let health = match &examined {
-        Ok((look, standings)) => Health::of(store.place(), look, standings),
+        Ok((look, standings)) => Health::of(&store, look, standings),
         Err(error) => Health::unavailable(store.place(), error.clone()),
     };
     if arguments.json {
@@ -81,7 +88,7 @@ pub(crate) async fn health(arguments: &ShowArguments) -> anyhow::Result<Exit> {
     }
     Ok(match health.verdict {
         Verdict::Healthy | Verdict::Degraded => Exit::Success,
-        Verdict::Unserved => Exit::Failure,
+        Verdict::Unserved | Verdict::NotDurable => Exit::Failure,
         Verdict::Unavailable => Exit::Unavailable,
     })
 }
@@ -92,7 +99,7 @@ async fn examine(
     arguments: &ShowArguments,
 ) -> Result<(Look, Vec<Standing>), String> {
     let look = Look::at(store, arguments.scope.as_deref(), arguments.timeout).await;
-    let look = look.map_err(|error| unreachable(&error))?;
+    let look = look.map_err(|error| on_error(&error, store))?;
     let standings = standings(store, &look, arguments.timeout).await?;
     Ok((look, standings))
 }
@@ -106,7 +113,7 @@ async fn standings(
     if look.functions.is_empty() {
         return Ok(Vec::new());
     }
-    let host = store.host(patience).await.map_err(|error| error.to_string())?;
+    let host = store.host(patience).await.map_err(|error| on_build_error(&error, store))?;
     let caller = host.caller();
     let asked = look.functions.iter().map(|(function, seen)| standing(&caller, function, seen));
     let asked = tokio::time::timeout(patience, try_join_all(asked)).await;
@@ -145,7 +152,7 @@ impl Standing {
 }
 
 impl<'a> Health<'a> {
-    fn of(store: String, look: &'a Look, standings: &[Standing]) -> Self {
+    fn of(store: &Store, look: &'a Look, standings: &[Standing]) -> Self {
         debug_assert_eq!(look.functions.len(), standings.len());
         let in_error = |seen: &Seen| {
             let statuses = seen.consumers.iter().map(|consumer| consumer.record.status);
@@ -163,20 +170,24 @@ impl<'a> Health<'a> {
                 open: seen.open,
             })
             .collect();
+        let too_few = store.too_few_replicas();
         let verdict = if functions.iter().any(|function| function.reason.is_some()) {
             Verdict::Unserved
+        } else if too_few.is_some() {
+            Verdict::NotDurable
         } else if functions.iter().any(|function| function.in_error > 0) {
             Verdict::Degraded
         } else {
             Verdict::Healthy
         };
         Self {
-            store,
+            store: store.place(),
             verdict,
             error: None,
             ping_ms: Some(look.ping.as_micros() as f64 / 1e3),
             run_id: Some(look.run_id.as_str()),
             death_judged_by: Some(if look.sees_sessions { "sessions" } else { "heartbeats" }),
+            not_durable: too_few.map(|too_few| too_few.to_string()),
             functions,
         }
     }
@@ -189,6 +200,7 @@ impl<'a> Health<'a> {
             ping_ms: None,
             run_id: None,
             death_judged_by: None,
+            not_durable: None,
             functions: Vec::new(),
         }
     }
@@ -200,6 +212,7 @@ impl<'a> Health<'a> {
             Verdict::Healthy => "healthy".to_owned(),
             Verdict::Degraded => "degraded: some consumer is in error, and returns".to_owned(),
             Verdict::Unserved => format!("unserved: nobody serves {of_how_many}"),
+            Verdict::NotDurable => "not durable: the server has too few replicas".to_owned(),
             Verdict::Unavailable => "unavailable".to_owned(),
         };
         let judged = match self.death_judged_by {
@@ -212,6 +225,10 @@ impl<'a> Health<'a> {
             "store   {}\nhealth  {verdict}\nping    {ping:.2} ms\nrun id  {run_id}\ndeath   is judged {judged}\n",
             self.store
         );
+        if let Some(lacking) = &self.not_durable {
+            // Writing to a text cannot fail.
+            let _ = writeln!(text, "writes  {lacking}");
+        }
         if !self.functions.is_empty() {
             text.push('\n');
             text.push_str(&self.table());

@@ -1,5 +1,7 @@
 //! The host that runs the functions of a file, and the calls made through it.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -8,12 +10,16 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 use steadfast::{
     CallError, CallFailed, Caller, Config, Context, Definition, Event, Function, FunctionId,
-    HandlerError, Host, Payload, ServeError, define,
+    HandlerError, Host, Payload, ServeError, TransportError, define,
 };
 use steadfast_core::health::DeathRule;
-use tokio::sync::broadcast;
+use steadfast_core::transport::ErrorKind;
+use thiserror::Error;
+use tokio::sync::broadcast::{self, error::RecvError};
 
+use crate::advice::advice;
 use crate::call_line::CallLine;
+use crate::console::Console;
 use crate::fault::Fault;
 use crate::functions_file::{FunctionSpec, Handler};
 use crate::outcome_line::Ended;
@@ -23,8 +29,38 @@ use crate::program::{AttemptFacts, Workshop};
 /// The wait before a call is submitted again that this node or the store had no room for.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
+/// The least time between two refusals of the store that are said.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(30);
+
 /// The longest wait before a call is submitted again to a store that is away.
 const AWAY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why the functions of a process that starts are not served.
+#[derive(Debug, Error)]
+pub(crate) enum NotServed {
+    /// The store denies it, as this says.
+    #[error("{0}")]
+    Denied(String),
+    /// The host does not.
+    #[error(transparent)]
+    Failed(#[from] ServeError),
+}
+
+/// The next refusal of the store.
+async fn refusal(refusals: &mut broadcast::Receiver<TransportError>) -> TransportError {
+    loop {
+        match refusals.recv().await {
+            Ok(error) => return error,
+            Err(RecvError::Lagged(_)) => {}
+            // The sender lives as long as the host.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+fn of_refusal(error: &TransportError) -> String {
+    format!("the store refuses ({error}): {}", advice(error.kind))
+}
 
 /// A host and the programs that it runs.
 pub(crate) struct Hosting {
@@ -40,12 +76,41 @@ impl Hosting {
         Self { host: Arc::new(host), workshop }
     }
 
-    /// Serves functions; returns once each of them is active.
+    /// Serves the functions of a process that starts; returns once each of them is active. What the store
+    /// refuses meanwhile is said, and what it denies ends it: nobody waits for a permission.
     pub(crate) async fn serve_all<'a>(
         &self,
         specs: impl IntoIterator<Item = &'a FunctionSpec>,
-    ) -> Result<(), ServeError> {
-        try_join_all(specs.into_iter().map(|spec| self.serve(spec))).await.map(drop)
+        console: &Console,
+    ) -> Result<(), NotServed> {
+        let mut refusals = self.host.refusals();
+        let served = try_join_all(specs.into_iter().map(|spec| self.serve(spec)));
+        let denied = async {
+            let mut said = BTreeSet::new();
+            loop {
+                let refused = refusal(&mut refusals).await;
+                if refused.kind == ErrorKind::Denied {
+                    return NotServed::Denied(of_refusal(&refused));
+                }
+                if said.insert(refused.kind) {
+                    console.say(&of_refusal(&refused));
+                }
+            }
+        };
+        tokio::select! {
+            served = served => Ok(served.map(drop)?),
+            denied = denied => Err(denied),
+        }
+    }
+
+    /// Says what the store refuses, now and then, for ever.
+    pub(crate) async fn say_refusals(&self, console: &Console) -> Infallible {
+        let mut refusals = self.host.refusals();
+        loop {
+            console.say(&of_refusal(&refusal(&mut refusals).await));
+            tokio::time::sleep(REFUSAL_PAUSE).await;
+            refusals = refusals.resubscribe();
+        }
     }
 
     /// Serves a function, or saves it where it is served already.

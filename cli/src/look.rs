@@ -134,12 +134,17 @@ async fn ask_all(
 fn seen(definition: Definition, function: &FunctionSurvey, survey: &Survey) -> Seen {
     let consumers = function.consumers.iter().map(|record| SeenConsumer {
         record: record.clone(),
-        is_connected: survey.sessions.as_ref().map(|alive| {
-            record.run_id == survey.run_id && record.sessions.iter().any(|it| alive.contains(it))
-        }),
+        is_connected: is_connected(record, survey),
     });
     let (open, parked) = (function.open, function.parked);
     Seen { definition, open, parked, consumers: consumers.collect() }
+}
+
+/// A node whose connections the server does not show names none.
+fn is_connected(record: &ConsumerRecord, survey: &Survey) -> Option<bool> {
+    let alive = survey.sessions.as_ref().filter(|_| !record.sessions.is_empty())?;
+    let lives = record.sessions.iter().any(|it| alive.contains(it));
+    Some(record.run_id == survey.run_id && lives)
 }
 
 fn nonsense(what: &str) -> TransportError {

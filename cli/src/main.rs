@@ -1,5 +1,6 @@
 //! The command `steadfast`: hosts functions and makes calls.
 
+mod advice;
 mod args;
 mod builtin;
 mod call;

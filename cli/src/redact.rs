@@ -1,8 +1,20 @@
 //! Keeps passwords out of what clap says of arguments that it quotes.
 
-/// The text, with whatever stands before the last `@` of a word replaced, but for a URL's scheme.
+/// The text, with whatever stands before the last `@` of a word replaced, but for a URL's scheme. Behind a
+/// scheme the last `@` of the line counts: a password may have spaces.
 pub(crate) fn redact(text: &str) -> String {
-    text.split_inclusive(char::is_whitespace).map(redact_word).collect()
+    text.split_inclusive('\n').map(redact_line).collect()
+}
+
+fn redact_line(line: &str) -> String {
+    match line.split_once("://") {
+        Some((before, after)) if after.contains('@') => {
+            let words = before.split_inclusive(char::is_whitespace).map(redact_word);
+            let at = after.rfind('@').unwrap_or_default();
+            format!("{}://***{}", words.collect::<String>(), &after[at..])
+        }
+        _ => line.split_inclusive(char::is_whitespace).map(redact_word).collect(),
+    }
 }
 
 fn redact_word(word: &str) -> String {
@@ -28,7 +40,8 @@ mod tests {
         check("argument 'redis://me:pw@h:1/0' found\n", "argument 'redis://***@h:1/0' found\n");
         check("'redis://:p@ss/w@rd@h'", "'redis://***@h'");
         check("'me:pw@h'", "'***@h'");
-        check("--redis=rediss://:pw@h x@y", "--redis=rediss://***@h ***@y");
+        check("--redis=rediss://:pw@h x@y", "--redis=rediss://***@y");
+        check("'redis://me:p w@h' found\na@b c", "'redis://***@h' found\n***@b c");
         check("'redis://h:1' was given, 1 > 0", "'redis://h:1' was given, 1 > 0");
         check("@", "***@");
     }

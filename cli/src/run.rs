@@ -10,12 +10,13 @@ use steadfast_core::name::FunctionId;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::args::RunArguments;
+use crate::advice::on_build_error;
+use crate::args::{RedisChoices, RunArguments};
 use crate::call_line::CallLine;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::functions_file::{self, Functions};
-use crate::hosting::{self, Hosting};
+use crate::hosting::{self, Hosting, NotServed};
 use crate::line_reader::Line;
 use crate::outcome_line::{Ended, render};
 use crate::process_groups::ProcessGroups;
@@ -88,7 +89,12 @@ pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<RunEnd> {
             return Ok(RunEnd::Unusable);
         }
     };
-    let store = match arguments.redis.as_ref().map_or_else(|| Ok(Store::embedded()), Store::at) {
+    if arguments.redis.is_none() && arguments.choices != RedisChoices::default() {
+        console.say("--layout, --durability and --prefix are for a Redis server; give --redis too");
+        return Ok(RunEnd::Unusable);
+    }
+    let named = arguments.redis.as_ref().map(|url| Store::at(url, &arguments.choices));
+    let store = match named.unwrap_or_else(|| Ok(Store::embedded())) {
         Ok(store) => store,
         Err(error) => {
             console.say(&error.to_string());
@@ -98,7 +104,7 @@ pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<RunEnd> {
     let host = match store.host(CONNECT_PATIENCE).await {
         Ok(host) => host,
         Err(error) => {
-            console.say(&error.to_string());
+            console.say(&on_build_error(&error, &store));
             return Ok(RunEnd::Unavailable);
         }
     };
@@ -119,7 +125,14 @@ async fn serve_and_call(
 ) -> anyhow::Result<RunEnd> {
     let begun = Instant::now();
     let roster = Roster::default();
-    hosting.serve_all(functions.values()).await?;
+    match hosting.serve_all(functions.values(), &console).await {
+        Ok(()) => {}
+        Err(NotServed::Denied(why)) => {
+            console.say(&why);
+            return Ok(RunEnd::Unavailable);
+        }
+        Err(failed) => return Err(failed.into()),
+    }
     for spec in functions.into_values() {
         roster.put(spec);
     }

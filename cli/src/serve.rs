@@ -1,6 +1,7 @@
 //! `steadfast serve`: the functions of a file, at a Redis server, until a signal ends it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use steadfast::{Event, LinkState};
@@ -8,17 +9,22 @@ use steadfast_core::health::DeathRule;
 use steadfast_core::transport::Link;
 use tokio::signal::unix::Signal;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::timeout;
 
+use crate::advice::on_build_error;
 use crate::args::ServeArguments;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::functions_file::{self, Functions};
-use crate::hosting::Hosting;
+use crate::hosting::{Hosting, NotServed};
 use crate::process_groups::ProcessGroups;
 use crate::reload::reload;
 use crate::roster::Roster;
 use crate::signals::{self, Asked};
 use crate::store::{CONNECT_PATIENCE, Store};
+
+/// How long the end of a host is waited for that could serve nothing.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves until a signal ends it.
 pub(crate) async fn serve(arguments: &ServeArguments) -> anyhow::Result<Exit> {
@@ -43,10 +49,13 @@ pub(crate) async fn serve(arguments: &ServeArguments) -> anyhow::Result<Exit> {
     let host = match store.host(CONNECT_PATIENCE).await {
         Ok(host) => host,
         Err(error) => {
-            console.say(&error.to_string());
+            console.say(&on_build_error(&error, &store));
             return Ok(Exit::Unavailable);
         }
     };
+    if let Some(too_few) = store.too_few_replicas() {
+        console.say(&too_few.to_string());
+    }
     let serving = Serving {
         arguments,
         place: store.place(),
@@ -56,7 +65,7 @@ pub(crate) async fn serve(arguments: &ServeArguments) -> anyhow::Result<Exit> {
     };
     let served = serving.until_asked(functions, asked, hang_ups).await;
     groups.kill_all();
-    served.map(|()| Exit::Success)
+    served
 }
 
 /// A process that serves.
@@ -75,14 +84,20 @@ impl Serving<'_> {
         functions: Functions,
         mut asked: Asked,
         mut hang_ups: Signal,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Exit> {
         let events = self.hosting.events();
         let telling = tokio::spawn(tell(events, self.console.clone(), self.arguments.verbose));
         let name = tokio::select! {
             name = signals::name(&mut asked) => name,
-            served = self.serve_all(functions) => {
-                served?;
-                self.until_signal(&mut asked, &mut hang_ups).await
+            served = self.serve_all(functions) => match served {
+                Ok(()) => self.until_signal(&mut asked, &mut hang_ups).await,
+                Err(NotServed::Denied(why)) => {
+                    self.console.say(&why);
+                    // Nothing was served, so nothing is to be given back.
+                    let _ = timeout(END_PATIENCE, self.hosting.shut_down(Duration::ZERO)).await;
+                    return Ok(Exit::Unavailable);
+                }
+                Err(failed) => return Err(failed.into()),
             }
         };
         let drain = self.arguments.drain;
@@ -91,11 +106,11 @@ impl Serving<'_> {
         // It ends with the node's last event.
         let _ = telling.await;
         self.console.say("ended");
-        Ok(())
+        Ok(Exit::Success)
     }
 
-    async fn serve_all(&self, functions: Functions) -> anyhow::Result<()> {
-        self.hosting.serve_all(functions.values()).await?;
+    async fn serve_all(&self, functions: Functions) -> Result<(), NotServed> {
+        self.hosting.serve_all(functions.values(), &self.console).await?;
         let served = match functions.len() {
             1 => "1 function is".to_owned(),
             several => format!("{several} functions are"),
@@ -105,7 +120,9 @@ impl Serving<'_> {
         }
         let judged = match self.hosting.death_rule().await {
             Some(DeathRule::Sessions) => "by their sessions",
-            _ => "by heartbeats alone, after 30 s (the server does not show its clients)",
+            _ => {
+                "by heartbeats alone, after 30 s (the server does not show this connection among its clients)"
+            }
         };
         self.console.say(&format!(
             "ready: {served} active at {}; dead workers are noticed {judged}",
@@ -115,6 +132,13 @@ impl Serving<'_> {
     }
 
     async fn until_signal(&self, asked: &mut Asked, hang_ups: &mut Signal) -> &'static str {
+        tokio::select! {
+            name = self.reload_until_signal(asked, hang_ups) => name,
+            never = self.hosting.say_refusals(&self.console) => match never {},
+        }
+    }
+
+    async fn reload_until_signal(&self, asked: &mut Asked, hang_ups: &mut Signal) -> &'static str {
         loop {
             tokio::select! {
                 biased;

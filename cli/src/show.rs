@@ -1,7 +1,6 @@
 //! What the commands that show a store have in common: reach it, look at it, print.
 
-use steadfast::TransportError;
-
+use crate::advice::on_error;
 use crate::args::ShowArguments;
 use crate::console::complain;
 use crate::exit::Exit;
@@ -31,14 +30,9 @@ pub(crate) async fn look_and_show(
         Ok(look) if arguments.json => print(&json(&look)?)?,
         Ok(look) => print(&table(&look))?,
         Err(error) => {
-            complain(&unreachable(&error));
+            complain(&on_error(&error, &store));
             return Ok(Exit::Unavailable);
         }
     }
     Ok(Exit::Success)
-}
-
-/// Why nothing was seen, and what to do.
-pub(crate) fn unreachable(error: &TransportError) -> String {
-    format!("{error}; check --redis or STEADFAST_REDIS_URL, and that the server runs")
 }

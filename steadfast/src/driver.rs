@@ -38,6 +38,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// batch, and store and processes wait for each other in turn (`cargo xtask bench redis`).
 const GATHERED_MAX: usize = 24;
 
+/// Refusals that a slow reader of [`Host::refusals`](crate::Host::refusals) may be behind before it misses some.
+const REFUSALS_MAX: usize = 64;
+
 /// How long to sleep where the node names no time.
 const IDLE: Duration = Duration::from_secs(86_400);
 
@@ -50,6 +53,8 @@ pub(crate) struct Window {
     pub(crate) events: broadcast::Sender<Event>,
     /// Why the last connection attempt failed.
     pub(crate) connect_error: watch::Sender<Option<TransportError>>,
+    /// What the store refused, where trying again does not mend it.
+    pub(crate) refusals: broadcast::Sender<TransportError>,
 }
 
 /// See the module's documentation.
@@ -273,17 +278,22 @@ impl Driver {
 
     /// Remembers what the end, or whoever waits for the connection, will want to know.
     fn note(&mut self, done: &Done) {
-        let Done::Connected(connected) = done else {
-            return;
-        };
-        let error = match connected {
-            Ok(connected) => {
-                self.sessions.insert(connected.session);
-                None
+        match done {
+            Done::Connected(connected) => {
+                if let Ok(connected) = connected {
+                    self.sessions.insert(connected.session);
+                }
+                self.window.connect_error.send_replace(connected.as_ref().err().cloned());
             }
-            Err(error) => Some(error.clone()),
-        };
-        self.window.connect_error.send_replace(error);
+            Done::Executed(Ok(results)) => {
+                results
+                    .iter()
+                    .filter_map(|it| it.as_ref().err())
+                    .for_each(|it| self.window.note(it));
+            }
+            Done::Executed(Err(error)) | Done::Watched(Err(error)) => self.window.note(error),
+            Done::Watched(Ok(_)) | Done::Ran(_) => {}
+        }
     }
 
     fn take(&mut self, envelope: Envelope) {
@@ -365,9 +375,26 @@ fn turn(had_turn: &mut bool) -> impl Future<Output = ()> {
     })
 }
 
+/// The store is there, and does not do what is asked before somebody changes something.
+fn is_for_good(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Denied | ErrorKind::Unsupported)
+}
+
 impl Window {
     pub(crate) fn new(events_max: usize) -> Self {
-        Self { events: broadcast::Sender::new(events_max), connect_error: watch::Sender::new(None) }
+        Self {
+            events: broadcast::Sender::new(events_max),
+            connect_error: watch::Sender::new(None),
+            refusals: broadcast::Sender::new(REFUSALS_MAX),
+        }
+    }
+
+    /// Tells of an error that trying again does not mend.
+    fn note(&self, error: &TransportError) {
+        if is_for_good(error.kind) || error.kind == ErrorKind::WrongType {
+            // Nobody needs to listen.
+            let _ = self.refusals.send(error.clone());
+        }
     }
 
     pub(crate) fn connect_error(&self) -> Option<TransportError> {
@@ -378,9 +405,7 @@ impl Window {
     pub(crate) async fn refusal(&self) -> TransportError {
         let mut errors = self.connect_error.subscribe();
         let refused = |error: &Option<TransportError>| {
-            error.as_ref().is_some_and(|error| {
-                matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported)
-            })
+            error.as_ref().is_some_and(|error| is_for_good(error.kind))
         };
         let refusal = errors.wait_for(refused).await.map(|error| error.clone());
         match refusal {

@@ -10,7 +10,7 @@ use steadfast_core::event::Event;
 use steadfast_core::name::{ConsumerId, Epoch, FunctionId, NodeId};
 use steadfast_core::op::ConsumerRecord;
 use steadfast_core::pending::Pending;
-use steadfast_core::transport::Transport;
+use steadfast_core::transport::{Transport, TransportError};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::attempt::{Board, Running};
@@ -145,6 +145,14 @@ impl Host {
     /// is over a thousand events behind misses the oldest. Answers to requests are not among them.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.window.events.subscribe()
+    }
+
+    /// What the store refuses from now on, where trying again does not mend it: a permission that is missing,
+    /// a key of another type, a command that it does not know. The node tries on all the same, as somebody
+    /// may mend it. A call's own refusal is told to its caller too. A reader that is over sixty behind misses
+    /// the oldest.
+    pub fn refusals(&self) -> broadcast::Receiver<TransportError> {
+        self.window.refusals.subscribe()
     }
 
     /// Operates the breaker.

@@ -6,6 +6,7 @@ use redis::{Connection, IntoConnectionInfo, RedisError};
 use steadfast::{CallFailed, Host, OutcomeKind, ServeError, function};
 use steadfast_core::health::DeathRule;
 use steadfast_core::name::FunctionId;
+use steadfast_core::transport::ErrorKind;
 use steadfast_tests::{RedisServer, command, leaks};
 use steadfast_transport_redis::RedisTransport;
 
@@ -60,10 +61,14 @@ async fn a_caller_calls_a_worker() {
 async fn a_caller_serves_nothing() {
     let server = server();
     let caller = host(&server, "caller").await;
+    let mut refusals = caller.refusals();
     let serve = caller.serve(function("f", "global").handler(|_ctx, (): ()| async { Ok(()) }));
     let outcome: Result<Result<_, ServeError>, _> =
         tokio::time::timeout(Duration::from_secs(2), serve).await;
     assert!(outcome.is_err(), "{outcome:?}");
+    let refused = refusals.recv().await.unwrap();
+    assert_eq!(refused.kind, ErrorKind::Denied, "{refused}");
+    assert!(refused.to_string().contains("register"), "{refused}");
     assert!(!command::<bool>(&mut server.raw(), &["EXISTS", "consumer:active:f:global"]));
 }
 

@@ -22,7 +22,8 @@ pub(crate) struct CallArguments {
     pub(crate) input: String,
 
     /// How long to wait for the result: `500ms`, `30s`, `2m`, or a whole number of milliseconds. It is
-    /// the call's deadline too: the call expires then, and is not begun later.
+    /// the call's deadline too: the call expires then, and is not begun later. The command ends at the
+    /// latest a second after it.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::positive)]
     pub(crate) timeout: Duration,
 
@@ -62,5 +63,6 @@ Examples:
   steadfast call double --input '{"n":21}' --redis redis://127.0.0.1:6379
   jq -n '{name:"Ada"}' | steadfast call greet --input - --timeout 5s
   steadfast call charge --scope shop --input '{"order":17}' --idempotency-key order-17
+  steadfast call double --input '{"n":21}' --durability replicas:1 --prefix app:
   steadfast call nightly --fail-fast || echo "not served, or failed: $?"
 "#;

@@ -9,7 +9,7 @@ mod show;
 use clap::{Parser, Subcommand};
 
 pub(crate) use call::CallArguments;
-pub(crate) use redis::{RedisArguments, RedisUrl};
+pub(crate) use redis::{RedisArguments, RedisChoices, RedisUrl};
 pub(crate) use run::RunArguments;
 pub(crate) use serve::ServeArguments;
 pub(crate) use show::{CompletionsArguments, ShowArguments};
@@ -68,6 +68,7 @@ With a Redis server, each command in a terminal of its own:
   steadfast serve examples/functions.toml      # as often as you like, on any machine
   steadfast call double --input '{"n":21}'     # prints 42
   steadfast health                             # who serves what, and how well
+  steadfast health --prefix app: --layout cluster   # the same server, keys of another fleet
 
 Exit codes of every command: 0 success, 1 it did not succeed, 2 bad usage, 3 expired or timed out,
 4 the store is unavailable. `steadfast COMMAND --help` tells which of them a command has.
@@ -121,6 +122,21 @@ mod tests {
         };
         assert_eq!((call.scope.as_str(), call.input.as_str()), ("global", "-1"));
         assert_eq!(call.timeout, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_choice_is_read_or_refused() {
+        let arguments =
+            ["health", "--layout", "cluster", "--durability", "replicas:2", "--prefix", "a:"];
+        let Ok(Command::Health(health)) = parse(&arguments) else {
+            panic!("`health` was not read");
+        };
+        let choices = health.redis.choices;
+        assert_eq!(choices.layout.unwrap().to_string(), "cluster");
+        assert_eq!(choices.durability.unwrap().to_string(), "replicas:2");
+        assert_eq!(choices.prefix.unwrap(), "a:");
+        check_refused(&["health", "--layout", "x"], "it is neither `plain` nor `cluster`");
+        check_refused(&["call", "f", "--durability", "replicas:0"], "it is none of `memory`");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::redis::RedisUrl;
+use super::redis::{RedisChoices, RedisUrl};
 use crate::functions_file::duration;
 
 #[derive(Debug, Args)]
@@ -33,6 +33,9 @@ pub(crate) struct RunArguments {
     /// them, and may serve them too. Only this option says so; the environment does not.
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<RedisUrl>,
+
+    #[command(flatten)]
+    pub(crate) choices: RedisChoices,
 }
 
 pub(super) const HELP: &str = r#"Calls, one JSON object a line on standard input:
@@ -90,12 +93,13 @@ Exit codes:
   0        every call was decided, whatever the decision
   1        some call was left undecided
   2        bad usage, a bad Redis URL, or a bad FUNCTIONS.toml
-  4        --redis: the store could not be reached within 10 s
+  4        --redis: the store could not be reached within 10 s, or refuses what the run needs
   130 143  a second SIGINT or SIGTERM
 
 Examples:
   steadfast run examples/functions.toml < examples/calls.jsonl
   echo '{"function":"double","input":{"n":21}}' | steadfast run examples/functions.toml
   steadfast run functions.toml --redis redis://127.0.0.1:6379 < calls.jsonl
+  steadfast run functions.toml --redis redis://127.0.0.1:6379 --durability fsync < calls.jsonl
   steadfast run functions.toml --in-flight 64 < calls.jsonl | jq -c 'select(.status != "success")'
 "#;

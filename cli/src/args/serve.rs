@@ -32,6 +32,7 @@ pub(super) const HELP: &str = r"Standard error tells what a person should know, 
   steadfast: ready: 8 functions are active at redis://127.0.0.1:6379/0; ...
     once every function is active: from then on calls are served
   steadfast: the store cannot be reached; ...      and once it is back
+  steadfast: the store refuses (denied; ...): ...  what waiting does not mend, at most every 30 s
 
 Several processes may serve the same functions: each call runs at one of them, and the calls of one
 that is killed run at the others within 3 s. Start a new version before you end the old one, and
@@ -46,11 +47,13 @@ Signals:
 Exit codes:
   0        ended by SIGINT or SIGTERM
   2        bad usage, a bad Redis URL, or a bad FUNCTIONS.toml
-  4        the store could not be reached within 10 s of the start; later it is waited for
+  4        the store could not be reached within 10 s of the start, or denies what serving needs (the
+           user lacks a permission); once every function is active, it is waited for
   130 143  a second SIGINT or SIGTERM
 
 Examples:
   steadfast serve functions.toml --redis redis://127.0.0.1:6379
+  steadfast serve functions.toml --prefix app: --layout cluster --durability replicas:1
   STEADFAST_REDIS_URL=rediss://worker:secret@redis.example/0 steadfast serve functions.toml -v
   kill -HUP $(pidof steadfast)           # after functions.toml was edited
 ";

@@ -50,6 +50,7 @@ Exit codes:
 
 Examples:
   steadfast functions --redis redis://127.0.0.1:6379
+  steadfast functions --prefix app: --layout cluster
   steadfast functions --scope shop --json | jq -r '.[] | select(.consumers == 0) | .name'
 ";
 
@@ -70,22 +71,25 @@ Exit codes:
 
 Examples:
   steadfast consumers --redis redis://127.0.0.1:6379
+  steadfast consumers --prefix app: --layout cluster
   steadfast consumers --json | jq -r '.[] | select(.status == "error") | .last_error'
 "#;
 
 pub(super) const HEALTH_HELP: &str = r#"Shows the server, how long it takes to answer a ping, its run id, and whether the death of workers
 is judged by their sessions (a killed worker's calls run elsewhere within 3 s) or by heartbeats alone
-(30 s: without the permission for CLIENT LIST, behind a proxy); then each function, how many
-consumers read its calls, and why nobody serves it where that is so.
+(30 s: without the permission for CLIENT LIST, behind a proxy); with --durability replicas:N whether
+there are so many; then each function, how many consumers read its calls, and why nobody serves it
+where that is so.
 
 Exit codes:
   0  healthy: every registered function is served; or degraded: it is, and some consumer is in error
-  1  some function is not served
+  1  some function is not served, or the server has fewer replicas than the durability asks for
   2  bad usage, or a bad Redis URL
   4  the store cannot be reached
 
 Examples:
   steadfast health --redis redis://127.0.0.1:6379
+  steadfast health --durability replicas:2 --prefix app:
   steadfast health --json | jq '.functions[] | select(.state != "served")'
   until steadfast health --scope shop > /dev/null; do sleep 1; done
 "#;

@@ -118,9 +118,14 @@ impl Run {
 
     /// Serves, and returns once every function is active.
     pub(crate) fn serve(functions: &Path, options: &[&str]) -> Self {
-        let mut run = Self::spawn(steadfast().arg("serve").args(options).arg(functions));
+        let mut run = Self::serve_unready(functions, options);
         run.hear("ready: ");
         run
+    }
+
+    /// Serves, whether any function becomes active or not.
+    pub(crate) fn serve_unready(functions: &Path, options: &[&str]) -> Self {
+        Self::spawn(steadfast().arg("serve").args(options).arg(functions))
     }
 
     fn spawn(command: &mut Command) -> Self {

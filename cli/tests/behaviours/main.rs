@@ -1,12 +1,15 @@
 //! The binary `steadfast` as its users meet it: a module per behaviour.
 
+mod advice;
 mod bad_files;
 mod binary;
 mod call_exit_codes;
+mod choices;
 mod help_teaches;
 mod killed_workers;
 mod large_input_bounded;
 mod malformed_lines;
+mod missing_permission;
 mod passwords_are_not_shown;
 mod program_isolation;
 mod redis_server;
@@ -16,3 +19,4 @@ mod serve;
 mod shows_a_store;
 mod signals;
 mod store_restarts;
+mod too_few_replicas;

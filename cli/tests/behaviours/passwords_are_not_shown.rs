@@ -28,7 +28,16 @@ fn mistakes_on_the_command_line_do_not_quote_it() {
     check(&["call", "f", "--timeout", "300ms", "--redis", url], 4, "redis://127.0.0.1:1/0");
     check(&["health", url], 2, "unexpected argument 'redis://***@127.0.0.1:1' found");
     check(&[url], 2, "unrecognized subcommand 'redis://***@127.0.0.1:1'");
-    check(&["health", "--timeout", url], 2, "invalid value 'redis://***@127.0.0.1:1'");
+    check(&["health", "--timeout", url], 2, "invalid value 'redis://***@127.0.0.1:1");
+    check(&["health", "redis://me:hunter2 x@h"], 2, "unexpected argument 'redis://***@h' found");
+    for bad in [
+        "redis://u:12?hunter2@127.0.0.1",
+        "redis://hunter2:12#x@h",
+        "hunter2:foo@h",
+        "u:hunter2://x@h",
+    ] {
+        check(&["health", "--redis", bad], 2, "the Redis URL");
+    }
     for bad in ["redis://:hunter2@h:99999", "redis://:hunter2@h/x", "hunter://hunter2@h"] {
         for command in ["functions", "consumers", "health"] {
             check(&[command, "--redis", bad], 2, "the Redis URL");
