@@ -149,6 +149,7 @@ fn decoded(text: &str) -> Result<String, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::NON_ALPHANUMERIC;
     use proptest::prelude::*;
 
     use super::*;
@@ -276,12 +277,12 @@ mod tests {
             "?layout=", " ", "+", "\\", "é", ".", "",
         ]);
         prop::collection::vec((joint, word), 1..6).prop_map(|parts| {
-            parts.into_iter().map(|(joint, word)| format!("{joint}{word}")).collect()
+            parts.into_iter().fold(String::new(), |text, (joint, word)| text + joint + &word)
         })
     }
 
     fn encoded(text: &str) -> String {
-        text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+        percent_encoding::percent_encode(text.as_bytes(), NON_ALPHANUMERIC).to_string()
     }
 
     proptest! {

@@ -20,11 +20,11 @@ fn a_fleet_is_found_by_its_prefix_and_layout_alone() {
     let keys = keys(&server);
     assert!(keys.len() == 1 && keys[0].starts_with("app:{s"), "{keys:?}");
 
-    let served = |choices: &[&str]| {
+    let finds = |choices: &[&str]| {
         run_at(&url, &[&["functions", "--json"], choices].concat()).stdout.contains("\"echo\"")
     };
-    assert!(served(&choices));
-    assert!(!served(&[]) && !served(&choices[..2]) && !served(&choices[2..]));
+    assert!(finds(&choices));
+    assert!(!finds(&[]) && !finds(&choices[..2]) && !finds(&choices[2..]));
     let call = [&["call", "echo", "--input", "7"][..], &choices].concat();
     assert_eq!(run_at(&url, &call).stdout, "7\n");
     let folder = Folder::new("[[function]]\nname = \"run\"\nbuiltin = \"echo\"\n");

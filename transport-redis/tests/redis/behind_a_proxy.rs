@@ -93,15 +93,15 @@ async fn who_is_not_shown_is_judged_by_its_heartbeat() {
         let other = bulk("id=1 addr=127.0.0.1:9 name=proxy age=0\n");
         is(words, &["CLIENT", "LIST"]).then_some(other)
     });
-    let (hidden, seen) = (transport(relay), transport_to(&server));
+    let (hidden, direct) = (transport(relay), transport_to(&server));
     let behind = hidden.connect(Link::Command).await.unwrap().session;
-    let beside = seen.connect(Link::Command).await.unwrap().session;
+    let beside = direct.connect(Link::Command).await.unwrap().session;
     let Ok(Reply::Registered { epoch }) = apply(&hidden, behind, ops::register("c", behind)).await
     else {
         panic!("not registered");
     };
     for _ in 0..2 {
-        let (sees, same_life, consumers) = survey(&seen, beside).await;
+        let (sees, same_life, consumers) = survey(&direct, beside).await;
         assert!(sees && !same_life, "{consumers:?}");
         assert_eq!((consumers.len(), consumers[0].sessions.len()), (1, 0));
         assert!(!survey(&hidden, behind).await.0);

@@ -34,7 +34,7 @@ async fn nothing_is_told_before_it_is_on_the_disk() {
     let server = RedisServer::start();
     let is_written = Arc::new(AtomicBool::new(true));
     let is_slow = is_written.clone();
-    let relay = Relay::before(&server, move |words| match &words[..] {
+    let relay = Relay::before(&server, move |words| match words {
         [command, local, replicas, _patience] if command == "WAITAOF" => {
             assert_eq!((local.as_str(), replicas.as_str()), ("1", "0"));
             let local = i32::from(is_slow.load(Ordering::Relaxed));
