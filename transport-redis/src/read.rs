@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 use steadfast_core::name::{EntryId, FunctionId};
+use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
 use steadfast_core::wire::{Shard, decode_result};
 
@@ -51,8 +52,11 @@ pub(crate) async fn wait(
     }
     let mut answers = ask(connection, &pipe, &attempted).await?.into_iter();
     let answer = answers.next().unwrap_or(Value::Nil);
+    let mut now = reading.reckoned();
     if let Some(time) = answers.next() {
-        reading.note(clock(&time).map_err(|Nonsense| nonsense(&attempted))?);
+        let told = clock(&time).map_err(|Nonsense| nonsense(&attempted))?;
+        reading.note(told);
+        now = Some(told);
     }
     if let Value::ServerError(error) = &answer {
         let mut judged = of_server(error, &attempted);
@@ -66,7 +70,7 @@ pub(crate) async fn wait(
         return Ok(Wake::Nothing);
     }
     let read = match interest {
-        Interest::Deliveries { .. } => deliveries(answer, reading),
+        Interest::Deliveries { .. } => deliveries(answer, now),
         Interest::Arrivals { after } => arrivals(layout, after, answer),
         Interest::Replies { .. } => replies(answer),
     };
@@ -102,8 +106,8 @@ fn command(layout: &Layout, shard: Shard, interest: &Interest, block_ms: u64) ->
     }
 }
 
-fn deliveries(answer: Value, reading: &Reading) -> Read<Wake> {
-    let now = reading.reckoned().ok_or(Nonsense)?;
+fn deliveries(answer: Value, now: Option<StoreTime>) -> Read<Wake> {
+    let now = now.ok_or(Nonsense)?;
     let entries = entries_of_one_stream(answer)?;
     Ok(Wake::Deliveries(entries.iter().map(|(id, fields)| delivered(now, *id, fields)).collect()))
 }
