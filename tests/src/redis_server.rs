@@ -138,6 +138,13 @@ impl RedisServer {
         redis::Client::open(self.url())?.get_connection()
     }
 
+    /// Puts a list in a key's place, which no key of the layout is.
+    pub fn replace_by_a_list(&self, key: &str) {
+        let mut raw = self.raw();
+        let _: u64 = command(&mut raw, &["DEL", key]);
+        let _: u64 = command(&mut raw, &["RPUSH", key, "x"]);
+    }
+
     /// A connection for commands of the test's own.
     pub fn raw(&self) -> Connection {
         self.try_raw().expect("the server answered before")

@@ -4,7 +4,7 @@
 -- Replies: {'C', 1 or 0} whether anything was cleared, {'S'} still open.
 -- Validates before its first write: that the call is decided.
 local id = ARGV[6]
-if call('EXISTS', RESULT .. id) == 1 then
+if is_decided(id) then
   local cleared = clear(id, nil)
   forget_unserved()
   return { 'C', cleared and 1 or 0 }

@@ -13,6 +13,6 @@ end
 local released = dissolve(consumer, false)
 forget_worker(consumer, KEYS[10], ARGV[8], ARGV[9])
 leave_stopped(consumer)
-call('SREM', KEYS[7], consumer)
-call('SREM', KEYS[9], consumer)
+unlist(KEYS[7], consumer)
+unlist(KEYS[9], consumer)
 return released

@@ -3,7 +3,8 @@
 -- Keys and arguments 1 to 5: see part/frame.lua; 6 call, 7 entry, 8 consumer, 9 epoch, 10 where to:
 -- `release`, `retry` or `defer`, 11 delay or lease in microseconds, 12 nonce.
 -- Replies: {'D'} done, {'O', outcome} overruled, {'F'} fenced, {'0'} absent.
--- Validates before its first write: the result, where the call stands, its deadline, the lease.
+-- Validates before its first write: the result, where the call stands, its deadline, the lease, and where it
+-- is to go.
 local id, entry, consumer, epoch, to, time, nonce = unpack(ARGV, 6, 12)
 local kind = result_kind(id)
 if kind then
@@ -34,6 +35,9 @@ if not body then
 end
 local open = body.ours and body.open
 local attempt = open and open.attempt or effective(body)
+if to == 'defer' or tonumber(time) > 0 then
+  may_park()
+end
 drop(entry)
 if to == 'defer' then
   park(id, written(body, attempt, 0, body.ours), body.ours, now + tonumber(time), nonce, open)

@@ -5,7 +5,9 @@
 -- consumers, 11 the set of workers, 12 the worker's own. Arguments: 6 consumer, 7 node, 8 server run id, 9 client ids, 10 process id, 11 name,
 -- 12 scope, 13 code, 14 parameters, 15 workflow id, 16 node id, 17 description.
 -- Replies: the epoch.
--- Validates before its first write: the consumer's state, and the epoch counter.
+-- Validates before its first write: the consumer's state, and the epoch counter. The sets are indexes,
+-- repairable and never trusted: one of another type is passed over and fails nobody. The definition and the
+-- worker's own key are written anew, whatever stood there.
 local consumer = ARGV[6]
 local state = STATE .. consumer
 local known = call('HGET', state, 'epoch')
@@ -31,7 +33,7 @@ for key, member in pairs({
   [KEYS[7]] = consumer, [KEYS[9]] = ARGV[11] .. ':' .. ARGV[12], [KEYS[10]] = consumer,
   [KEYS[11]] = ARGV[7],
 }) do
-  call('SADD', key, member)
+  redis.pcall('SADD', key, member)
   call('PEXPIRE', key, 3600000)
 end
 call('SET', KEYS[12], now_ms, 'PX', 3600000)

@@ -19,6 +19,6 @@ end
 local taken = dissolve(consumer, true)
 forget_worker(consumer, KEYS[10], ARGV[11], ARGV[12])
 leave_stopped(consumer)
-call('SREM', KEYS[7], consumer)
-call('SREM', KEYS[9], consumer)
+unlist(KEYS[7], consumer)
+unlist(KEYS[9], consumer)
 return { 'R', taken }

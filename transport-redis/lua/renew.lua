@@ -9,7 +9,9 @@ for at = 7, #ARGV, 2 do
   if owner(ARGV[at]) == consumer then
     held[#held + 1] = ARGV[at]
   else
-    lost[#lost + 1] = { (at - 7) / 2, result_kind(ARGV[at + 1]) or '' }
+    -- An outcome that cannot be read says nothing: the entry is lost all the same.
+    local fine, kind = pcall(result_kind, ARGV[at + 1])
+    lost[#lost + 1] = { (at - 7) / 2, fine and kind or '' }
   end
 end
 for at = 1, #held, 500 do

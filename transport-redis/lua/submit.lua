@@ -26,6 +26,9 @@ local function submit(id, input, how)
     return { 'F', open }
   end
   local delay = tonumber(how.delay_us)
+  if delay > 0 then
+    call('ZSCORE', DUE, id)
+  end
   local deadline = now + tonumber(how.deadline_us)
   local deadline_ms = int(math.ceil(deadline / 1000))
   local fields = fields_of(id, input, deadline_ms, key, reply_to, trace)

@@ -54,15 +54,20 @@ fn of_code(code: &str, text: &str, attempted: &Attempted<'_>) -> TransportError 
             "; choose a database that the server has (its `databases` says how many)"
         }
         "ERR" if text.starts_with("SELECT is not allowed") => "; a cluster has database 0 only",
+        "WRONGTYPE" => {
+            "; somebody else wrote one of its keys: find it by TYPE, and rename or delete it"
+        }
         _ => "",
     };
     let detail = format!("{attempted}: {code} {}{remedy}", quotes_nothing(text));
     TransportError { applied, kind, detail }
 }
 
-/// The part of a server's text that cannot hold arguments: up to the first quotation.
+/// The part of a server's text that cannot hold arguments: up to the first quotation, and without the place
+/// in a script where it happened.
 fn quotes_nothing(text: &str) -> &str {
     let end = text.find(['\'', '`', '"']).unwrap_or(text.len());
+    let end = text.find(" script: ").unwrap_or(end).min(end);
     text[..end].trim_end_matches([' ', ',', ':'])
 }
 
@@ -121,6 +126,17 @@ mod tests {
         check("ERR DB index is out of range", ErrorKind::Unsupported, Applied::No);
         check("ERR SELECT is not allowed in cluster mode", ErrorKind::Unsupported, Applied::No);
         check("ERR something of a script's own", ErrorKind::Protocol, Applied::Unknown);
+    }
+
+    #[test]
+    fn a_key_of_another_type_is_told_with_a_remedy() {
+        let text = "WRONGTYPE Operation against a key holding the wrong kind of value script: \
+                    efd1350e, on @user_script:499.";
+        let error = of_text(text, &"survey of greet:global");
+        let expect = "a key holds another type: survey of greet:global: WRONGTYPE Operation against a \
+                      key holding the wrong kind of value; somebody else wrote one of its keys: \
+                      find it by TYPE, and rename or delete it";
+        assert_eq!(error.to_string(), expect);
     }
 
     #[test]

@@ -20,6 +20,11 @@ local function result_kind(id)
   return text and kind_of(text)
 end
 
+-- Whether an outcome stands. A result of another type is an error, here as to whoever reads it.
+local function is_decided(id)
+  return call('GET', RESULT .. id) ~= false
+end
+
 local EXPIRED = { kind = 'expired', message = 'the deadline passed' }
 local CANCELLED = { kind = 'cancelled', message = 'the call was cancelled' }
 
@@ -38,7 +43,8 @@ local function bury(fields, outcome, attempts, original)
   call('XADD', LETTERS, 'MAXLEN', ARGV[5], '*', unpack(out))
 end
 
--- Writes the outcome of an undecided call and removes the call from where it stands.
+-- Writes the outcome of an undecided call and removes the call from where it stands. The caller has found
+-- out that none stands, and where the call stands; what else is written has its type, or nothing is.
 local function conclude(id, standing, at_hand, outcome, attempts)
   closed_any = true
   local buried = outcome.kind == 'dead_lettered'
@@ -54,6 +60,12 @@ local function conclude(id, standing, at_hand, outcome, attempts)
   else
     local body = (standing.parked or standing).body
     caller, fields = body.reply, body.fields
+  end
+  if buried then
+    call('XLEN', LETTERS)
+  end
+  if not entry then
+    may_park()
   end
   -- An older caller's duplicate of a call of ours goes with it.
   local duplicate = at_hand and at_hand ~= entry and body_at(at_hand) or nil
@@ -86,8 +98,9 @@ end
 -- Clears what a decided call left behind; answers whether anything was there.
 local function clear(id, at_hand)
   closed_any = true
-  local cleared = unpark(id)
   local open = get_open(id)
+  may_park()
+  local cleared = unpark(id)
   if open then
     cleared = true
     call('HDEL', OPEN, id)

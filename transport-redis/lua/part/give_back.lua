@@ -33,18 +33,26 @@ local function pending_at(consumer, most)
   return ids
 end
 
--- Gives back all that is pending at a consumer, then removes its name.
+-- Gives back all that is pending at a consumer, then removes its name. What cannot be given back stays with
+-- it, fails no other, and is an error in the end.
 local function dissolve(consumer, taken)
-  local count = 0
-  while true do
-    local ids = pending_at(consumer, 500)
+  local count, stuck, left, why = 0, {}, 0, nil
+  repeat
+    local most = 500 + left
+    local ids = pending_at(consumer, most)
     for _, id in ipairs(ids) do
-      give_back(id, taken)
+      if not stuck[id] then
+        local fine, caught = pcall(give_back, id, taken)
+        if fine then
+          count = count + 1
+        else
+          stuck[id], left, why = true, left + 1, why or caught
+        end
+      end
     end
-    count = count + #ids
-    if #ids < 500 then
-      break
-    end
+  until #ids < most
+  if why then
+    error({ err = message(why) })
   end
   redis.pcall('XGROUP', 'DELCONSUMER', CALLS, GROUP, consumer)
   return count

@@ -17,6 +17,12 @@ local function get_parked(id)
   return { nonce = list[1] ~= '' and list[1], ours = list[2] == '1', body = body }
 end
 
+-- To be called before the first write of whatever parks or unparks: that both keys have their type.
+local function may_park()
+  call('HLEN', PARKED)
+  call('ZSCORE', DUE, '')
+end
+
 -- Parks a call; the open record of a call of ours follows it.
 local function park(id, fields, ours, due, nonce, open)
   local list = { nonce or '', ours and '1' or '0' }

@@ -7,6 +7,11 @@ local function registered(consumer)
   return state[2] ~= 'stopped' and state[1]
 end
 
+-- Takes a member out of an index. Indexes are repairable and never trusted: one of another type fails nobody.
+local function unlist(index, member)
+  redis.pcall('SREM', index, member)
+end
+
 local function leave_stopped(consumer)
   if registered(consumer) then
     call('HSET', STATE .. consumer, 'status', 'stopped')

@@ -2,18 +2,22 @@
 -- a function's name; a worker's own key is `prefix`, the worker, `:` and the name.
 
 -- Takes the worker of a consumer that goes out of them, unless it serves the function by another consumer.
--- Called while the state of the one that goes stands.
+-- Called while the state of the one that goes stands. Where it cannot be told whom else the worker serves
+-- by, it stays listed: that ends by itself within the hour.
 local function forget_worker(consumer, workers, prefix, name)
   local worker = call('HGET', STATE .. consumer, 'workerId')
-  if not worker then
+  local others = redis.pcall('SMEMBERS', KEYS[7])
+  if not worker or others.err then
     return
   end
-  for _, other in ipairs(call('SMEMBERS', KEYS[7])) do
-    local is_its = other ~= consumer and call('HGET', STATE .. other, 'workerId') == worker
-    if is_its and registered(other) then
-      return
+  for _, other in ipairs(others) do
+    if other ~= consumer then
+      local state = redis.pcall('HMGET', STATE .. other, 'workerId', 'epoch', 'status')
+      if state.err or (state[1] == worker and state[2] and state[3] ~= 'stopped') then
+        return
+      end
     end
   end
-  call('SREM', workers, worker)
+  unlist(workers, worker)
   call('DEL', prefix .. worker .. ':' .. name)
 end

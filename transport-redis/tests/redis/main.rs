@@ -12,6 +12,7 @@ mod falsy_results;
 mod fencing;
 mod fsync_is_confirmed;
 mod full_store_drains;
+mod half_done;
 mod names_with_colons_and_spaces;
 mod noscript_recovers;
 mod numbers_are_not_reused;

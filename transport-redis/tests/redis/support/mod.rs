@@ -4,4 +4,4 @@ mod world;
 
 pub(crate) use steadfast_tests::RedisServer;
 pub(crate) use steadfast_tests::ops::*;
-pub(crate) use world::{World, transport_to};
+pub(crate) use world::{World, line, transport_to};
