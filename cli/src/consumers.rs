@@ -9,7 +9,14 @@ use crate::look::{Look, SeenConsumer};
 use crate::show;
 use crate::table::{Table, json_text, span};
 
-/// One consumer, as `--json` shows it.
+/// One consumer, as `--json` shows it, or a function whose consumers cannot be read.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Row<'a> {
+    Seen(Shown<'a>),
+    Unread { function: &'a str, scope: &'a str, error: String },
+}
+
 #[derive(Serialize)]
 struct Shown<'a> {
     consumer: &'a str,
@@ -50,14 +57,26 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn shown(look: &Look) -> impl Iterator<Item = Shown<'_>> {
-    look.functions.iter().flat_map(move |(function, seen)| {
-        seen.consumers.iter().map(move |consumer| Shown::new(look, function, consumer))
-    })
+fn rows(look: &Look) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    for (function, seen) in &look.functions {
+        match seen {
+            Ok(seen) => {
+                let seen = seen.consumers.iter();
+                rows.extend(seen.map(|it| Row::Seen(Shown::new(look, function, it))));
+            }
+            Err(error) => rows.push(Row::Unread {
+                function: function.name(),
+                scope: function.scope(),
+                error: error.to_string(),
+            }),
+        }
+    }
+    rows
 }
 
 fn json(look: &Look) -> serde_json::Result<String> {
-    json_text(&shown(look).collect::<Vec<_>>())
+    json_text(&rows(look))
 }
 
 fn table(look: &Look) -> String {
@@ -73,7 +92,19 @@ fn table(look: &Look) -> String {
         "NODE",
         "CONSUMER",
     ]);
-    for shown in shown(look) {
+    for row in rows(look) {
+        let shown = match row {
+            Row::Seen(shown) => shown,
+            Row::Unread { function, scope, error } => {
+                table.row(std::array::from_fn(|column| match column {
+                    0 => function.to_owned(),
+                    1 => scope.to_owned(),
+                    9 => format!("cannot be read: {error}"),
+                    _ => "?".to_owned(),
+                }));
+                continue;
+            }
+        };
         let connected = match shown.connected {
             Some(true) => "yes",
             Some(false) => "no",

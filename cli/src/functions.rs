@@ -11,6 +11,13 @@ use crate::table::{Table, json_text};
 
 /// One function, as `--json` shows it.
 #[derive(Serialize)]
+#[serde(untagged)]
+enum Row<'a> {
+    Seen(Shown<'a>),
+    Unread { name: &'a str, scope: &'a str, error: String },
+}
+
+#[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,
     scope: &'a str,
@@ -27,8 +34,13 @@ pub(crate) async fn functions(arguments: &ShowArguments) -> anyhow::Result<Exit>
 }
 
 fn json(look: &Look) -> serde_json::Result<String> {
-    let shown = look.functions.iter().map(|(function, seen)| Shown::new(function, seen));
-    json_text(&shown.collect::<Vec<_>>())
+    let rows = look.functions.iter().map(|(function, seen)| match seen {
+        Ok(seen) => Row::Seen(Shown::new(function, seen)),
+        Err(error) => {
+            Row::Unread { name: function.name(), scope: function.scope(), error: error.to_string() }
+        }
+    });
+    json_text(&rows.collect::<Vec<_>>())
 }
 
 impl<'a> Shown<'a> {
@@ -56,9 +68,19 @@ fn table(look: &Look) -> String {
         "DESCRIPTION",
     ]);
     for (function, seen) in &look.functions {
+        let (name, scope) = (function.name().to_owned(), function.scope().to_owned());
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(error) => {
+                let unknown = || "?".to_owned();
+                let cannot = format!("cannot be read: {error}");
+                table.row([name, scope, unknown(), unknown(), unknown(), unknown(), cannot]);
+                continue;
+            }
+        };
         table.row([
-            function.name().to_owned(),
-            function.scope().to_owned(),
+            name,
+            scope,
             seen.reading().to_string(),
             seen.open.to_string(),
             seen.parked.to_string(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
-use steadfast::{Caller, ConsumerStatus, FunctionId, MissingReason};
+use steadfast::{Caller, ConsumerStatus, FunctionId, MissingReason, TransportError};
 
 use crate::advice::{on_build_error, on_error};
 use crate::args::ShowArguments;
@@ -24,6 +24,8 @@ enum Verdict {
     Healthy,
     /// Every function is served, and some consumer is in error.
     Degraded,
+    /// Some function cannot be read, and all others are served.
+    Unread,
     /// Some function is not served.
     Unserved,
     /// The server has fewer replicas than are to confirm a write.
@@ -33,8 +35,10 @@ enum Verdict {
 }
 
 /// How one function stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
+    /// It cannot be read, for this reason: whether anybody serves it is not known.
+    Unread(String),
     Served,
     Missing(MissingReason),
     /// Its consumers beat not long ago, and none has a connection any more.
@@ -63,9 +67,9 @@ struct FunctionHealth<'a> {
     scope: &'a str,
     state: &'static str,
     reason: Option<String>,
-    consumers: usize,
-    in_error: usize,
-    open: u64,
+    consumers: Option<usize>,
+    in_error: Option<usize>,
+    open: Option<u64>,
 }
 
 /// Shows the health, and ends with what it says.
@@ -88,7 +92,7 @@ pub(crate) async fn health(arguments: &ShowArguments) -> anyhow::Result<Exit> {
     }
     Ok(match health.verdict {
         Verdict::Healthy | Verdict::Degraded => Exit::Success,
-        Verdict::Unserved | Verdict::NotDurable => Exit::Failure,
+        Verdict::Unread | Verdict::Unserved | Verdict::NotDurable => Exit::Failure,
         Verdict::Unavailable => Exit::Unavailable,
     })
 }
@@ -122,7 +126,15 @@ async fn standings(
     asked.map_err(|_elapsed| format!("{} did not answer within {patience:?}", store.place()))?
 }
 
-async fn standing(caller: &Caller, function: &FunctionId, seen: &Seen) -> Result<Standing, String> {
+async fn standing(
+    caller: &Caller,
+    function: &FunctionId,
+    seen: &Result<Seen, TransportError>,
+) -> Result<Standing, String> {
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(error) => return Ok(Standing::Unread(error.to_string())),
+    };
     let missing = caller.detect_missing_consumer(function.name(), function.scope()).await;
     Ok(match missing.map_err(|error| error.to_string())? {
         Some(reason) => Standing::Missing(reason),
@@ -132,23 +144,37 @@ async fn standing(caller: &Caller, function: &FunctionId, seen: &Seen) -> Result
 }
 
 impl Standing {
-    fn word(self) -> &'static str {
+    fn word(&self) -> &'static str {
         match self {
+            Self::Unread(_) => "unread",
             Self::Served => "served",
             Self::Missing(_) => "missing",
             Self::Disconnected => "disconnected",
         }
     }
 
-    fn reason(self) -> Option<String> {
+    fn reason(&self) -> Option<String> {
         match self {
             Self::Served => None,
+            Self::Unread(reason) => Some(reason.clone()),
             Self::Missing(reason) => Some(reason.to_string()),
             Self::Disconnected => {
                 Some("its consumers have no connection; start a worker that serves it".to_owned())
             }
         }
     }
+}
+
+impl FunctionHealth<'_> {
+    /// Nobody serves it, as far as it can be read.
+    fn is_unserved(&self) -> bool {
+        self.consumers.is_some() && self.reason.is_some()
+    }
+}
+
+/// A number, or that it is not known.
+fn known(number: Option<impl ToString>) -> String {
+    number.map_or_else(|| "?".to_owned(), |number| number.to_string())
 }
 
 impl<'a> Health<'a> {
@@ -165,17 +191,19 @@ impl<'a> Health<'a> {
                 scope: function.scope(),
                 state: standing.word(),
                 reason: standing.reason(),
-                consumers: seen.reading(),
-                in_error: in_error(seen),
-                open: seen.open,
+                consumers: seen.as_ref().ok().map(Seen::reading),
+                in_error: seen.as_ref().ok().map(in_error),
+                open: seen.as_ref().ok().map(|seen| seen.open),
             })
             .collect();
         let too_few = store.too_few_replicas();
-        let verdict = if functions.iter().any(|function| function.reason.is_some()) {
+        let verdict = if functions.iter().any(FunctionHealth::is_unserved) {
             Verdict::Unserved
+        } else if functions.iter().any(|function| function.consumers.is_none()) {
+            Verdict::Unread
         } else if too_few.is_some() {
             Verdict::NotDurable
-        } else if functions.iter().any(|function| function.in_error > 0) {
+        } else if functions.iter().any(|function| function.in_error > Some(0)) {
             Verdict::Degraded
         } else {
             Verdict::Healthy
@@ -206,12 +234,18 @@ impl<'a> Health<'a> {
     }
 
     fn text(&self) -> String {
-        let unserved = self.functions.iter().filter(|function| function.reason.is_some()).count();
-        let of_how_many = format!("{unserved} of {} functions", self.functions.len());
         let verdict = match self.verdict {
             Verdict::Healthy => "healthy".to_owned(),
             Verdict::Degraded => "degraded: some consumer is in error, and returns".to_owned(),
-            Verdict::Unserved => format!("unserved: nobody serves {of_how_many}"),
+            Verdict::Unread => {
+                format!(
+                    "unread: {} cannot be read",
+                    self.so_many(|function| function.consumers.is_none())
+                )
+            }
+            Verdict::Unserved => {
+                format!("unserved: nobody serves {}", self.so_many(FunctionHealth::is_unserved))
+            }
             Verdict::NotDurable => "not durable: the server has too few replicas".to_owned(),
             Verdict::Unavailable => "unavailable".to_owned(),
         };
@@ -236,6 +270,11 @@ impl<'a> Health<'a> {
         text
     }
 
+    fn so_many(&self, is: impl Fn(&FunctionHealth<'a>) -> bool) -> String {
+        let found = self.functions.iter().filter(|function| is(function)).count();
+        format!("{found} of {} functions", self.functions.len())
+    }
+
     fn table(&self) -> String {
         let mut table = Table::new(["FUNCTION", "SCOPE", "CONSUMERS", "IN ERROR", "OPEN", "STATE"]);
         for function in &self.functions {
@@ -243,9 +282,9 @@ impl<'a> Health<'a> {
             table.row([
                 function.name.to_owned(),
                 function.scope.to_owned(),
-                function.consumers.to_string(),
-                function.in_error.to_string(),
-                function.open.to_string(),
+                known(function.consumers),
+                known(function.in_error),
+                known(function.open),
                 format!("{}{}", function.state, state.unwrap_or_default()),
             ]);
         }

@@ -28,8 +28,9 @@ pub(crate) struct Look {
     pub(crate) sees_sessions: bool,
     /// The time that a ping takes, the median of a few.
     pub(crate) ping: Duration,
-    /// The functions that are registered, by name and scope.
-    pub(crate) functions: BTreeMap<FunctionId, Seen>,
+    /// The functions that are registered, by name and scope, each as it was seen or with why it cannot be
+    /// read.
+    pub(crate) functions: BTreeMap<FunctionId, Result<Seen, TransportError>>,
 }
 
 /// What was seen of one function.
@@ -103,8 +104,8 @@ async fn ask_all(
         pings.push(begun.elapsed());
     }
     pings.sort_unstable();
-    let Reply::Discovered(definitions) = ask(Op::Discover { scope: scope.map(Into::into) }).await?
-    else {
+    let discovered = ask(Op::Discover { scope: scope.map(Into::into) }).await?;
+    let Reply::Discovered { definitions, unread } = discovered else {
         return Err(nonsense("no definitions"));
     };
     let mut look = Look {
@@ -112,21 +113,24 @@ async fn ask_all(
         now: connected.now,
         sees_sessions: connected.sees_sessions,
         ping: pings[PINGS / 2],
-        functions: BTreeMap::new(),
+        functions: unread.into_iter().map(|it| (it.function, Err(it.error))).collect(),
     };
     for definitions in definitions.chunks(SURVEY_MAX) {
         let functions = definitions.iter().map(|it| it.function.clone()).collect();
         let Reply::Surveyed(survey) = ask(Op::Survey { functions }).await? else {
             return Err(nonsense("no survey"));
         };
-        if survey.functions.len() != definitions.len() {
+        if survey.functions.len() + survey.unread.len() != definitions.len() {
             return Err(nonsense("a survey of other functions"));
         }
         look.now = survey.now;
-        for (definition, function) in definitions.iter().zip(&survey.functions) {
+        for function in &survey.functions {
+            let definition = definitions.iter().find(|it| it.function == function.function);
+            let definition = definition.ok_or_else(|| nonsense("a survey of other functions"))?;
             let seen = seen(definition.clone(), function, &survey);
-            look.functions.insert(definition.function.clone(), seen);
+            look.functions.insert(function.function.clone(), Ok(seen));
         }
+        look.functions.extend(survey.unread.into_iter().map(|it| (it.function, Err(it.error))));
     }
     Ok(look)
 }
@@ -176,10 +180,11 @@ mod tests {
         assert_eq!(names, ["echo:global", "echo:shop"]);
         let shop = look_at(&store, Some("shop")).await;
         assert_eq!(shop.functions.len(), 1);
-        let seen = shop.functions.values().next().unwrap();
+        let seen = shop.functions.values().next().unwrap().as_ref().unwrap();
         assert_eq!((seen.reading(), seen.open, seen.parked), (1, 0, 0));
         host.shutdown(Duration::ZERO).await.unwrap();
         let after = look_at(&store, Some("shop")).await;
-        assert_eq!(after.functions.values().map(Seen::reading).sum::<usize>(), 0);
+        let seen = after.functions.values().flatten();
+        assert_eq!(seen.map(Seen::reading).sum::<usize>(), 0);
     }
 }

@@ -10,7 +10,7 @@ use steadfast_core::definition::Definition;
 use steadfast_core::name::{CallId, EntryId, Epoch, FunctionId, NodeId, RunId, SessionId};
 use steadfast_core::op::{
     Admission, Beginning, ConsumerRecord, ConsumerStatus, FunctionSurvey, GroupName, Loss, Op,
-    OpResult, Pulse, PulseAnswer, Reply, Settlement, Survey, Swept,
+    OpResult, Pulse, PulseAnswer, Reply, Settlement, Survey, Swept, Unread,
 };
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{ErrorKind, TransportError};
@@ -104,42 +104,42 @@ impl Decoder<'_> {
             now: StoreTime::ZERO,
             sessions: clients.as_ref().and_then(|list| text(list).ok()).map(sessions),
             functions: Vec::with_capacity(functions.len()),
+            unread: Vec::new(),
         };
         let calls = surveyed_together(self.layout, functions);
+        let mut told = Vec::with_capacity(functions.len());
         for (answer, (_, places)) in answers.into_iter().zip(&calls) {
             if let Value::ServerError(error) = &answer {
                 return Err(of_server(error, op));
             }
             let asked = places.iter().map(|place| &functions[*place]);
-            surveyed(asked, answer, &mut survey).map_err(|Nonsense| nonsense(op))?;
+            let answered = surveyed(asked, answer).map_err(|Nonsense| nonsense(op))?;
+            survey.now = answered.0;
+            told.extend(answered.1);
         }
         let order: Vec<usize> = calls.into_iter().flat_map(|(_, places)| places).collect();
-        survey.functions = in_order(order, survey.functions);
+        for told in in_order(order, told) {
+            match told {
+                Ok(function) => survey.functions.push(function),
+                Err(unread) => survey.unread.push(unread),
+            }
+        }
         Ok(Reply::Surveyed(survey))
     }
 
     fn beaten(&self, asked: &[Pulse], answers: Vec<Value>) -> Read<OpResult> {
         let mut pulses = Vec::with_capacity(asked.len());
         for answer in answers {
-            for pulse in list(answer)? {
-                let mut parts = list(pulse)?.into_iter();
-                let code = parts.next().ok_or(Nonsense)?;
-                pulses.push(match text(&code)? {
-                    "A" => {
-                        let pending = list(parts.next().ok_or(Nonsense)?)?;
-                        let pending = pending.iter().map(parsed).collect::<Read<_>>()?;
-                        PulseAnswer::Alive { pending }
-                    }
-                    _ => PulseAnswer::Removed,
-                });
-            }
+            pulses.extend(list(answer)?);
         }
         let order = beaten_together(self.layout, asked);
         let order: Vec<usize> = order.into_iter().flat_map(|(_, places)| places).collect();
         if order.len() != pulses.len() {
             return Err(Nonsense);
         }
-        Ok(Ok(Reply::Beaten(in_order(order, pulses))))
+        let pulses = in_order(order, pulses).into_iter().zip(asked);
+        let answers = pulses.map(|(answer, asked)| beaten(asked, answer)).collect::<Read<_>>()?;
+        Ok(Ok(Reply::Beaten(answers)))
     }
 
     fn swept(&self, function: &FunctionId, answer: &[Value]) -> Read<Reply> {
@@ -163,6 +163,23 @@ impl Decoder<'_> {
             },
         }))
     }
+}
+
+fn beaten(asked: &Pulse, answer: Value) -> Read<PulseAnswer> {
+    let mut parts = list(answer)?.into_iter();
+    let code = parts.next().ok_or(Nonsense)?;
+    let mut told = || parts.next().ok_or(Nonsense);
+    Ok(match text(&code)? {
+        "A" => {
+            let pending = list(told()?)?;
+            PulseAnswer::Alive { pending: pending.iter().map(parsed).collect::<Read<_>>()? }
+        }
+        "E" => {
+            let attempted = format!("heartbeat of {}", asked.consumer);
+            PulseAnswer::Refused(of_text(text(&told()?)?, &attempted))
+        }
+        _ => PulseAnswer::Removed,
+    })
 }
 
 /// The answers that begin with a code.
@@ -291,50 +308,65 @@ fn sessions(text: &str) -> BTreeSet<SessionId> {
     text.lines().filter_map(id).map(SessionId).collect()
 }
 
+/// The time of a survey, and what it tells of each function.
 fn surveyed<'f>(
-    mut functions: impl Iterator<Item = &'f FunctionId>,
+    functions: impl Iterator<Item = &'f FunctionId>,
     answer: Value,
-    survey: &mut Survey,
-) -> Read<()> {
+) -> Read<(StoreTime, Vec<Result<FunctionSurvey, Unread>>)> {
     let mut parts = list(answer)?.into_iter();
-    survey.now = time(&parts.next().ok_or(Nonsense)?)?;
-    for told in parts {
-        let function = functions.next().ok_or(Nonsense)?.clone();
-        let told: [Value; 8] = list(told)?.try_into().map_err(|_| Nonsense)?;
-        let [has_stream, has_group, entries, open, parked, first_due, states, names] = told;
-        let mut consumers = list(states)?.into_iter().map(consumer).collect::<Read<Vec<_>>>()?;
-        consumers.sort_by(|one, other| one.consumer.cmp(&other.consumer));
-        let mut names = list(names)?
-            .into_iter()
-            .map(|name| {
-                let name = list(name)?;
-                let [consumer, pending, idle_ms] = &name[..] else {
-                    return Err(Nonsense);
-                };
-                Ok(GroupName {
-                    consumer: parsed(consumer)?,
-                    pending: number(pending)?,
-                    idle: std::time::Duration::from_millis(number(idle_ms)?),
-                })
-            })
-            .collect::<Read<Vec<_>>>()?;
-        names.sort_by(|one, other| one.consumer.cmp(&other.consumer));
-        survey.functions.push(FunctionSurvey {
-            function,
-            has_stream: number(&has_stream)? == 1,
-            has_group: number(&has_group)? == 1,
-            entries: number(&entries)?,
-            open: number(&open)?,
-            parked: number(&parked)?,
-            next_due: match first_due {
-                Value::Nil => None,
-                due => Some(time(&due)?.since(survey.now)),
-            },
-            consumers,
-            names,
-        });
-    }
-    Ok(())
+    let now = time(&parts.next().ok_or(Nonsense)?)?;
+    let each = functions.map(|function| {
+        let told = list(parts.next().ok_or(Nonsense)?)?;
+        let unread = |error| Err(Unread { function: function.clone(), error });
+        let attempted = format!("survey of {function}");
+        if let [code, error] = &told[..]
+            && text(code)? == "E"
+        {
+            return Ok(unread(of_text(text(error)?, &attempted)));
+        }
+        // What cannot be read of one function says nothing of the others.
+        Ok(function_survey(now, function, told).or_else(|Nonsense| unread(nonsense(&attempted))))
+    });
+    Ok((now, each.collect::<Read<_>>()?))
+}
+
+fn function_survey(
+    now: StoreTime,
+    function: &FunctionId,
+    told: Vec<Value>,
+) -> Read<FunctionSurvey> {
+    let told: [Value; 8] = told.try_into().map_err(|_| Nonsense)?;
+    let [has_stream, has_group, entries, open, parked, first_due, states, names] = told;
+    let mut consumers = list(states)?.into_iter().map(consumer).collect::<Read<Vec<_>>>()?;
+    consumers.sort_by(|one, other| one.consumer.cmp(&other.consumer));
+    let mut names = list(names)?.into_iter().map(group_name).collect::<Read<Vec<_>>>()?;
+    names.sort_by(|one, other| one.consumer.cmp(&other.consumer));
+    Ok(FunctionSurvey {
+        function: function.clone(),
+        has_stream: number(&has_stream)? == 1,
+        has_group: number(&has_group)? == 1,
+        entries: number(&entries)?,
+        open: number(&open)?,
+        parked: number(&parked)?,
+        next_due: match first_due {
+            Value::Nil => None,
+            due => Some(time(&due)?.since(now)),
+        },
+        consumers,
+        names,
+    })
+}
+
+fn group_name(name: Value) -> Read<GroupName> {
+    let name = list(name)?;
+    let [consumer, pending, idle_ms] = &name[..] else {
+        return Err(Nonsense);
+    };
+    Ok(GroupName {
+        consumer: parsed(consumer)?,
+        pending: number(pending)?,
+        idle: std::time::Duration::from_millis(number(idle_ms)?),
+    })
 }
 
 /// To the microsecond, where the finer field is of the same heartbeat: older peers write only the other.
@@ -399,19 +431,34 @@ fn definition(function: &FunctionId, fields: &[Value]) -> Read<Option<Definition
 }
 
 fn discovered(answers: Vec<Value>) -> Read<OpResult> {
-    let mut found: Vec<Definition> = Vec::new();
+    let (mut definitions, mut unread) = (Vec::<Definition>::new(), Vec::<Unread>::new());
     for item in answers.into_iter().map(list).collect::<Read<Vec<_>>>()?.into_iter().flatten() {
         let mut parts = list(item)?.into_iter();
-        let (Some(id), Some(fields)) = (parts.next(), parts.next()) else {
+        let (Some(id), Some(told)) = (parts.next(), parts.next()) else {
             return Err(Nonsense);
         };
         // A name that an older peer wrote and that is none of ours is passed over.
-        if let Ok(function) = parsed::<FunctionId>(&id) {
-            found.extend(definition(&function, &list(fields)?)?);
-        }
+        let Ok(function) = parsed::<FunctionId>(&id) else {
+            continue;
+        };
+        let attempted = format!("definition of {function}");
+        let error = match told {
+            told @ (Value::BulkString(_) | Value::SimpleString(_)) => {
+                of_text(text(&told)?, &attempted)
+            }
+            fields => match definition(&function, &list(fields)?) {
+                Ok(found) => {
+                    definitions.extend(found);
+                    continue;
+                }
+                Err(Nonsense) => nonsense(&attempted),
+            },
+        };
+        unread.push(Unread { function, error });
     }
-    found.sort_by(|one, other| one.function.cmp(&other.function));
-    Ok(Ok(Reply::Discovered(found)))
+    definitions.sort_by(|one, other| one.function.cmp(&other.function));
+    unread.sort_by(|one, other| one.function.cmp(&other.function));
+    Ok(Ok(Reply::Discovered { definitions, unread }))
 }
 
 fn letter(id: EntryId, fields: &[Value]) -> DeadLetter {

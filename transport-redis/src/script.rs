@@ -132,15 +132,15 @@ impl Script {
             Self::Register => {
                 draining!("part/frame", "part/format", "part/ensure", "register")
             }
-            Self::Beat => draining!("beat"),
+            Self::Beat => draining!("part/format", "beat"),
             Self::Deregister => settling!(draining: "part/give_back", "part/worker", "deregister"),
             Self::Remove => settling!(draining: "part/give_back", "part/worker", "remove"),
-            Self::Survey => reading!("survey"),
+            Self::Survey => reading!("part/format", "survey"),
             Self::Sweep => settling!(draining: "part/give_back", "sweep"),
             Self::Ensure => draining!("part/frame", "part/format", "part/ensure", "ensure"),
             Self::Inspect => settling!(reading: "inspect"),
             Self::KeepReplies => draining!("keep_replies"),
-            Self::Discover => reading!("discover"),
+            Self::Discover => reading!("part/format", "discover"),
             Self::Requeue => settling!(growing: "requeue"),
         }
     }

@@ -77,3 +77,17 @@ fn a_server_that_is_not_there_is_said_to_be_unavailable() {
     let url = format!("{NOWHERE}/0");
     check("unavailable", &shown(&url, &[]));
 }
+
+/// Somebody else wrote keys of some functions: these are named with the reason, and the others are shown.
+#[test]
+fn a_function_that_cannot_be_read_hides_no_other() {
+    let server = RedisServer::start();
+    let folder = Folder::new(FUNCTIONS);
+    let serving = Run::serve(&folder.functions(), &["--redis", &server.url()]);
+    server.replace_by_a_list("function_parked:echo:global");
+    check("one_unread", &shown(&server.url(), &[]));
+    server.replace_by_a_list("function:echo:global");
+    check("one_definition_unread", &shown(&server.url(), &[]));
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().code, Some(0));
+}

@@ -91,6 +91,9 @@ impl Reconciler {
         };
         let settled =
             link_since.is_some_and(|since| desk.now.since(since) >= desk.config.observer_settle);
+        // Of what could not be read nothing is known: whoever was seen there stays as seen, is not found
+        // dead, and is looked for as often as before.
+        self.went_round &= survey.unread.is_empty();
         for function in &survey.functions {
             self.look_at(desk, function, &ours);
         }
@@ -225,4 +228,85 @@ fn remove(desk: &mut Desk, observation: &Observation) {
     };
     let route = Route::Remove(function.clone(), record.consumer.clone());
     desk.outbox.push(desk.now, op, route);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::name::{Epoch, NodeId, RunId, SessionId};
+    use crate::op::{ConsumerStatus, Unread};
+    use crate::time::StoreTime;
+    use crate::transport::{ErrorKind, TransportError};
+
+    fn function() -> FunctionId {
+        FunctionId::new("greet", "global").unwrap()
+    }
+
+    fn run_id() -> RunId {
+        RunId::new("run").unwrap()
+    }
+
+    /// A look at one function, whose consumer is of a node without a session; or one that could not be read.
+    fn look(readable: bool) -> Reply {
+        let record = ConsumerRecord {
+            consumer: ConsumerId::new("other").unwrap(),
+            epoch: Epoch(1),
+            node: NodeId::new("other-node").unwrap(),
+            status: ConsumerStatus::Active,
+            started_at: StoreTime::ZERO,
+            heartbeat: StoreTime::ZERO,
+            run_id: run_id(),
+            sessions: [SessionId(9)].into(),
+            error_count: 0,
+            last_error: None,
+        };
+        let seen = FunctionSurvey {
+            function: function(),
+            has_stream: true,
+            has_group: true,
+            entries: 0,
+            open: 0,
+            parked: 0,
+            next_due: None,
+            consumers: vec![record],
+            names: Vec::new(),
+        };
+        let error = TransportError::not_applied(ErrorKind::WrongType, "");
+        Reply::Surveyed(Survey {
+            run_id: run_id(),
+            now: StoreTime::ZERO,
+            sessions: Some(BTreeSet::new()),
+            functions: readable.then_some(seen).into_iter().collect(),
+            unread: (!readable)
+                .then_some(Unread { function: function(), error })
+                .into_iter()
+                .collect(),
+        })
+    }
+
+    /// Looks once a second, as given; answers how many removals were asked for.
+    fn removals(looks: &[bool]) -> usize {
+        let mut desk = Desk::new(NodeId::new("node").unwrap(), Config::default(), 1);
+        let mut reconciler = Reconciler::default();
+        let asked = BTreeMap::from([(function(), 1)]);
+        desk.now = Time::ZERO + Duration::from_secs(100);
+        for readable in looks {
+            desk.now += Duration::from_secs(1);
+            reconciler.survey(&mut desk, &asked);
+            reconciler.surveyed(&mut desk, Some(Time::ZERO), |_| false, &Ok(look(*readable)));
+            assert!(!reconciler.is_alone(), "somebody may be there");
+        }
+        desk.outbox.len(crate::op::Lane::Control) - looks.len()
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_dead() {
+        assert_eq!(removals(&[true, true, true]), 1);
+        assert_eq!(removals(&[true, false, false, false, false]), 0);
+        assert_eq!(removals(&[false, false, false]), 0);
+        assert_eq!(removals(&[true, false, false, false, true]), 1);
+    }
 }

@@ -26,7 +26,7 @@ use crate::transport::TransportError;
 pub use lane::Lane;
 pub use reply::{
     Admission, Beginning, ConsumerRecord, FunctionSurvey, GroupName, Loss, PulseAnswer, Reply,
-    Settlement, Survey, Swept,
+    Settlement, Survey, Swept, Unread,
 };
 
 /// What the store answers to one operation.
@@ -317,7 +317,8 @@ pub enum Op {
         sessions: Vec<SessionId>,
     },
     /// Heartbeat of consumers, with their node's sessions; refreshes what lives by it. A consumer without
-    /// state, or of another epoch, is answered [`PulseAnswer::Removed`]: it never brings itself back.
+    /// state, or of another epoch, is answered [`PulseAnswer::Removed`]: it never brings itself back. Each
+    /// pulse succeeds or fails alone.
     Beat {
         /// The node.
         node: NodeId,
@@ -350,7 +351,8 @@ pub enum Op {
         /// Its node's sessions as observed.
         sessions: Arc<[SessionId]>,
     },
-    /// Who serves these functions and how they stand. Writes nothing.
+    /// Who serves these functions and how they stand. Writes nothing. Each function is answered or unread
+    /// alone.
     Survey {
         /// The functions.
         functions: Vec<FunctionId>,
@@ -389,7 +391,8 @@ pub enum Op {
         /// The function.
         function: FunctionId,
     },
-    /// The definitions that are registered, in one scope or in all, by name.
+    /// The definitions that are registered, in one scope or in all, by name. Each is answered or unread
+    /// alone.
     Discover {
         /// The scope, or all of them.
         scope: Option<Arc<str>>,

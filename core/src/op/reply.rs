@@ -11,6 +11,7 @@ use crate::call::{CallState, DeadLetter, Delivered, OutcomeKind, Record};
 use crate::definition::Definition;
 use crate::name::{CallId, ConsumerId, EntryId, Epoch, FunctionId, NodeId, RunId, SessionId};
 use crate::time::StoreTime;
+use crate::transport::TransportError;
 
 /// Whether a submission was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,6 +102,19 @@ pub enum PulseAnswer {
     },
     /// There is no such consumer of that epoch.
     Removed,
+    /// The store cannot read what belongs to this consumer, or not write it; of the other pulses that says
+    /// nothing. It is not removed.
+    Refused(TransportError),
+}
+
+/// A function of which the store could not tell what it was asked, while it could of others: one of its
+/// keys holds another type, say. Nothing is known of it, and least of all that it is dead.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Unread {
+    /// The function.
+    pub function: FunctionId,
+    /// Why.
+    pub error: TransportError,
 }
 
 /// A registered consumer.
@@ -171,8 +185,11 @@ pub struct Survey {
     pub now: StoreTime,
     /// All sessions that live, or nothing where the store cannot tell.
     pub sessions: Option<BTreeSet<SessionId>>,
-    /// One for each function asked for, in that order.
+    /// One for each function asked for, in that order, but for those that are unread.
     pub functions: Vec<FunctionSurvey>,
+    /// The others, in the same order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
 }
 
 /// The answer to [`Op::Sweep`](super::Op::Sweep): how many calls of each kind.
@@ -270,8 +287,13 @@ pub enum Reply {
     },
     /// To [`Op::Describe`](super::Op::Describe).
     Described(Option<Definition>),
-    /// To [`Op::Discover`](super::Op::Discover).
-    Discovered(Vec<Definition>),
+    /// To [`Op::Discover`](super::Op::Discover), each list by name.
+    Discovered {
+        /// The definitions.
+        definitions: Vec<Definition>,
+        /// The functions that are registered and whose definition could not be read.
+        unread: Vec<Unread>,
+    },
     /// To [`Op::DeadLetters`](super::Op::DeadLetters).
     Letters(Vec<DeadLetter>),
     /// To [`Op::OlderPeerAdd`](super::Op::OlderPeerAdd).

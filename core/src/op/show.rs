@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Admission, Beginning, Destination, Op, PulseAnswer, Reply, Settlement, Verdict};
+use super::{
+    Admission, Beginning, Destination, Op, PulseAnswer, Reply, Settlement, Unread, Verdict,
+};
 
 impl fmt::Display for Op {
     /// One line for a trace: names and sizes, never payloads.
@@ -93,12 +95,18 @@ impl fmt::Display for Reply {
             Self::Registered { epoch } => write!(f, "registered {epoch}"),
             Self::Beaten(answers) => {
                 let removed = answers.iter().filter(|a| **a == PulseAnswer::Removed).count();
-                write!(f, "beaten, {removed} removed")
+                write!(f, "beaten, {removed} removed")?;
+                let refused =
+                    answers.iter().filter(|a| matches!(a, PulseAnswer::Refused(_))).count();
+                if refused > 0 { write!(f, ", {refused} refused") } else { Ok(()) }
             }
             Self::Deregistered { released } => write!(f, "deregistered, {released} released"),
             Self::Removed { taken_over } => write!(f, "removed, {taken_over} taken over"),
             Self::Kept => f.write_str("kept"),
-            Self::Surveyed(survey) => write!(f, "surveyed {} functions", survey.functions.len()),
+            Self::Surveyed(survey) => {
+                write!(f, "surveyed {} functions", survey.functions.len())?;
+                but_for(f, &survey.unread)
+            }
             Self::Swept(swept) => write!(
                 f,
                 "swept: {} promoted, {} expired, {} robbed",
@@ -108,9 +116,17 @@ impl fmt::Display for Reply {
             Self::RepliesKept { created } => write!(f, "replies kept, created: {created}"),
             Self::Pong { run_id, .. } => write!(f, "pong {run_id}"),
             Self::Described(definition) => write!(f, "described: {}", definition.is_some()),
-            Self::Discovered(definitions) => write!(f, "discovered {}", definitions.len()),
+            Self::Discovered { definitions, unread } => {
+                write!(f, "discovered {}", definitions.len())?;
+                but_for(f, unread)
+            }
             Self::Letters(letters) => write!(f, "{} letters", letters.len()),
             Self::Added(entry) => write!(f, "added {entry}"),
         }
     }
+}
+
+/// What is missing from a list, if anything is.
+fn but_for(f: &mut fmt::Formatter<'_>, unread: &[Unread]) -> fmt::Result {
+    if unread.is_empty() { Ok(()) } else { write!(f, ", {} unread", unread.len()) }
 }

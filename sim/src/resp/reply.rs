@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use steadfast_core::call::{CallState, Place};
-use steadfast_core::name::EntryId;
+use steadfast_core::definition::Definition;
+use steadfast_core::name::{EntryId, FunctionId};
 use steadfast_core::op::{
-    Admission, Beginning, Loss, Op, OpResult, PulseAnswer, Reply, Settlement, Swept,
+    Admission, Beginning, Loss, Op, OpResult, PulseAnswer, Reply, Settlement, Survey, Swept, Unread,
 };
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Interest, Wake};
@@ -69,17 +70,14 @@ fn one(now: StoreTime, op: &Op, reply: &Reply) -> Frame {
         Reply::Deregistered { released } => number(u64::from(*released)),
         Reply::Removed { taken_over } => list([text("R"), number(u64::from(*taken_over))]),
         Reply::Kept => code("K"),
-        Reply::Surveyed(survey) => {
-            let functions = survey.functions.iter().map(|it| record::survey(survey.now, it));
-            list(std::iter::once(text(survey.now.as_micros().to_string())).chain(functions))
-        }
+        Reply::Surveyed(survey) => list(
+            std::iter::once(text(survey.now.as_micros().to_string())).chain(surveyed(op, survey)),
+        ),
         Reply::Swept(swept) => self::swept(swept),
         Reply::Ensured { created } | Reply::RepliesKept { created } => flag(*created),
         Reply::Pong { now, .. } => clock(*now),
         Reply::Described(definition) => record::definition(definition.as_ref()),
-        Reply::Discovered(definitions) => list(definitions.iter().map(|definition| {
-            list([text(definition.function.as_str()), record::definition(Some(definition))])
-        })),
+        Reply::Discovered { definitions, unread } => discovered(definitions, unread),
         Reply::Letters(letters) => list(letters.iter().map(record::letter)),
         Reply::Added(entry) => text(entry.to_string()),
         _ => okay(),
@@ -147,12 +145,36 @@ fn renewed(op: &Op, lost: &[(EntryId, Loss)]) -> Frame {
     }))
 }
 
+/// What a survey says of each function, in the order in which they were asked for.
+fn surveyed(op: &Op, survey: &Survey) -> Vec<Frame> {
+    let Op::Survey { functions } = op else {
+        unreachable!("only a survey is answered so");
+    };
+    let of = |function: &FunctionId| {
+        if let Some(seen) = survey.functions.iter().find(|it| it.function == *function) {
+            return Some(record::survey(survey.now, seen));
+        }
+        let unread = survey.unread.iter().find(|it| it.function == *function)?;
+        Some(list([text("E"), text(said(&unread.error))]))
+    };
+    functions.iter().filter_map(of).collect()
+}
+
+fn discovered(definitions: &[Definition], unread: &[Unread]) -> Frame {
+    let found = definitions.iter().map(|definition| {
+        list([text(definition.function.as_str()), record::definition(Some(definition))])
+    });
+    let unread = unread.iter().map(|it| list([text(it.function.as_str()), text(said(&it.error))]));
+    list(found.chain(unread))
+}
+
 fn pulse(answer: &PulseAnswer) -> Frame {
     match answer {
         PulseAnswer::Alive { pending } => {
             list([text("A"), list(pending.iter().map(|entry| text(entry.to_string())))])
         }
         PulseAnswer::Removed => code("R"),
+        PulseAnswer::Refused(error) => list([text("E"), text(said(error))]),
     }
 }
 

@@ -9,10 +9,10 @@ use proptest::sample::select;
 use steadfast_core::call::{
     CallState, DeadLetter, Delivered, Delivery, Outcome, OutcomeKind, Place, Record,
 };
-use steadfast_core::name::{Epoch, SessionId};
+use steadfast_core::name::{Epoch, FunctionId, SessionId};
 use steadfast_core::op::{
     Admission, Beginning, ConsumerRecord, ConsumerStatus, FunctionSurvey, GroupName, Loss, Op,
-    OpResult, PulseAnswer, Reply, Settlement, Survey, Swept,
+    OpResult, PulseAnswer, Reply, Settlement, Survey, Swept, Unread,
 };
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{ErrorKind, TransportError};
@@ -79,14 +79,9 @@ fn of_others(op: &Op) -> Results {
         .boxed(),
         Op::Survey { functions } => {
             let functions = functions.clone();
-            vec(function_survey(), functions.len())
-                .prop_map(move |mut surveys| {
-                    for (survey, function) in surveys.iter_mut().zip(&functions) {
-                        survey.function = function.clone();
-                    }
-                    Ok(surveyed(surveys))
-                })
-                .boxed()
+            let told =
+                prop_oneof![4 => function_survey().prop_map(Ok), 1 => refusal().prop_map(Err)];
+            vec(told, functions.len()).prop_map(move |told| Ok(surveyed(&functions, told))).boxed()
         }
         Op::Sweep { .. } => swept(),
         Op::Ensure { .. } => {
@@ -105,10 +100,14 @@ fn of_others(op: &Op) -> Results {
                 .prop_map(|definition| Ok(Reply::Described(definition)))
                 .boxed()
         }
-        Op::Discover { .. } => vec(definition(), 0..3)
-            .prop_map(|mut found| {
-                found.sort_by(|one, other| one.function.cmp(&other.function));
-                Ok(Reply::Discovered(found))
+        Op::Discover { .. } => (vec(definition(), 0..3), vec((definition(), refusal()), 0..2))
+            .prop_map(|(mut definitions, unread)| {
+                definitions.sort_by(|one, other| one.function.cmp(&other.function));
+                let unread = unread.into_iter();
+                let mut unread: Vec<_> =
+                    unread.map(|(it, error)| Unread { function: it.function, error }).collect();
+                unread.sort_by(|one, other| one.function.cmp(&other.function));
+                Ok(Reply::Discovered { definitions, unread })
             })
             .boxed(),
         Op::DeadLetters { .. } => {
@@ -137,8 +136,12 @@ pub(crate) fn fit((op, result): (Op, OpResult)) -> (Op, OpResult) {
     (op, result)
 }
 
-/// Errors that the server has words for.
 fn error() -> Results {
+    refusal().prop_map(Err).boxed()
+}
+
+/// Errors that the server has words for.
+fn refusal() -> impl Strategy<Value = TransportError> {
     let kinds = [
         ErrorKind::Loading,
         ErrorKind::OutOfMemory,
@@ -149,9 +152,7 @@ fn error() -> Results {
         ErrorKind::WrongType,
         ErrorKind::Unsupported,
     ];
-    select(kinds.to_vec())
-        .prop_map(|kind| Err(TransportError::not_applied(kind, "said the store")))
-        .boxed()
+    select(kinds.to_vec()).prop_map(|kind| TransportError::not_applied(kind, "said the store"))
 }
 
 fn kind() -> impl Strategy<Value = OutcomeKind> {
@@ -286,6 +287,7 @@ fn pulse() -> impl Strategy<Value = PulseAnswer> {
     prop_oneof![
         vec(entry(), 0..4).prop_map(|pending| PulseAnswer::Alive { pending }),
         Just(PulseAnswer::Removed),
+        refusal().prop_map(PulseAnswer::Refused),
     ]
 }
 
@@ -346,12 +348,20 @@ prop_compose! {
     }
 }
 
-fn surveyed(functions: Vec<FunctionSurvey>) -> Reply {
+fn surveyed(asked: &[FunctionId], told: Vec<Result<FunctionSurvey, TransportError>>) -> Reply {
+    let (mut functions, mut unread) = (Vec::new(), Vec::new());
+    for (function, told) in asked.iter().cloned().zip(told) {
+        match told {
+            Ok(survey) => functions.push(FunctionSurvey { function, ..survey }),
+            Err(error) => unread.push(Unread { function, error }),
+        }
+    }
     Reply::Surveyed(Survey {
         run_id: run_id(),
         now: NOW,
         sessions: Some([SessionId(7), SessionId(9)].into()),
         functions,
+        unread,
     })
 }
 

@@ -62,6 +62,10 @@ pub(crate) async fn a_heartbeat_lists_what_is_pending<S: Store>(world: &World<S>
     world.check(cancel("c2"), "done").await;
 }
 
+fn discovered(definitions: Vec<Definition>) -> Reply {
+    Reply::Discovered { definitions, unread: Vec::new() }
+}
+
 pub(crate) async fn definitions_are_described_and_discovered<S: Store>(world: &World<S>) {
     let session = world.session().await;
     world.register("w").await;
@@ -82,10 +86,10 @@ pub(crate) async fn definitions_are_described_and_discovered<S: Store>(world: &W
     assert_eq!(world.ask(describe(named("x", "y"))).await, Reply::Described(None));
     let discover = |scope: Option<&str>| Op::Discover { scope: scope.map(Into::into) };
     let all = vec![definition.clone(), Definition::new(function())];
-    assert_eq!(world.ask(discover(None)).await, Reply::Discovered(all));
-    let mine = Reply::Discovered(vec![definition]);
+    assert_eq!(world.ask(discover(None)).await, discovered(all));
+    let mine = discovered(vec![definition]);
     assert_eq!(world.ask(discover(Some("my scope"))).await, mine);
-    assert_eq!(world.ask(discover(Some("z"))).await, Reply::Discovered(Vec::new()));
+    assert_eq!(world.ask(discover(Some("z"))).await, discovered(Vec::new()));
     world.ask(Op::Deregister { function: other, consumer: id, epoch }).await;
 }
 

@@ -181,12 +181,16 @@ impl State {
                     .iter()
                     .map(|id| consumers::survey(now, id, function(id)))
                     .collect(),
+                unread: Vec::new(),
             }),
             Op::Ping => Reply::Pong { run_id: self.run_id.clone(), now },
             Op::Describe { function: id } => {
                 Reply::Described(function(id).and_then(|it| it.definition(now)).cloned())
             }
-            Op::Discover { scope } => Reply::Discovered(self.discover(now, scope.as_deref())),
+            Op::Discover { scope } => Reply::Discovered {
+                definitions: self.discover(now, scope.as_deref()),
+                unread: Vec::new(),
+            },
             Op::DeadLetters { function: id, after, count } => {
                 Reply::Letters(self.letters(id, *after, *count))
             }

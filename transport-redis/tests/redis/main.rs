@@ -14,6 +14,7 @@ mod fsync_is_confirmed;
 mod full_store_drains;
 mod half_done;
 mod names_with_colons_and_spaces;
+mod neighbours;
 mod noscript_recovers;
 mod numbers_are_not_reused;
 mod older_peers;

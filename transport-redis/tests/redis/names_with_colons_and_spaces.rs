@@ -7,6 +7,10 @@ use steadfast_core::op::{Admission, Op, Reply, Settlement, Submission, Verdict};
 
 use crate::support::{World, call, consumer, failure, node, submission};
 
+fn discovered(definitions: Vec<Definition>) -> Reply {
+    Reply::Discovered { definitions, unread: Vec::new() }
+}
+
 async fn round_trip(name: &str) {
     let mut world = World::new().await;
     let function = FunctionId::new(name, "wf 1").unwrap();
@@ -20,9 +24,9 @@ async fn round_trip(name: &str) {
     };
     let Reply::Registered { epoch } = world.ask(register).await else { panic!("not registered") };
     let discover = Op::Discover { scope: Some("wf 1".into()) };
-    assert_eq!(world.ask(discover).await, Reply::Discovered(vec![definition]));
+    assert_eq!(world.ask(discover).await, discovered(vec![definition]));
     let discover = Op::Discover { scope: Some("1".into()) };
-    assert_eq!(world.ask(discover).await, Reply::Discovered(Vec::new()));
+    assert_eq!(world.ask(discover).await, discovered(Vec::new()));
     let submit = Op::Submit(Submission {
         function: function.clone(),
         reply_to: Some(caller.clone()),

@@ -8,7 +8,7 @@ use crate::node::caller::submit::missing;
 use crate::node::caller::{Asked, Caller, Goal, Step, Wait};
 use crate::node::desk::Desk;
 use crate::node::worker::Worker;
-use crate::op::{Admission, Authority, Op, Reply, Settlement, Verdict};
+use crate::op::{Admission, Authority, Op, Reply, Settlement, Survey, Verdict};
 use crate::timer::Timer;
 
 impl Caller {
@@ -168,6 +168,9 @@ impl Caller {
                 Admission::Full { open } => Err(CallError::FunctionFull { function, open }),
                 _ => Ok(Answer::Submitted(call)),
             },
+            (Asked::Query(_), Reply::Surveyed(Survey { unread, .. }), _) if !unread.is_empty() => {
+                Err(CallError::Refused(unread[0].error.clone()))
+            }
             (Asked::Query(query), reply, _) => {
                 let Some(answer) = answer_to(&query, reply, desk) else {
                     desk.ignored_inputs += 1;
@@ -206,7 +209,9 @@ fn answer_to(query: &Query, reply: Reply, desk: &Desk) -> Option<Answer> {
         (Query::Describe(_), Reply::Described(definition)) => {
             Answer::Definition(definition.map(Box::new))
         }
-        (Query::Discover(_), Reply::Discovered(definitions)) => Answer::Definitions(definitions),
+        (Query::Discover(_), Reply::Discovered { definitions, .. }) => {
+            Answer::Definitions(definitions)
+        }
         (Query::DeadLetters { .. }, Reply::Letters(letters)) => Answer::Letters(letters),
         _ => return None,
     })

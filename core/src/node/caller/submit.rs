@@ -166,6 +166,9 @@ impl Caller {
         request: Request,
         survey: &Survey,
     ) {
+        if let Some(unread) = survey.unread.first() {
+            return self.finish(desk, ticket, Err(CallError::Refused(unread.error.clone())));
+        }
         match survey.functions.first().and_then(|it| missing(survey, it, desk)) {
             Some(reason) => {
                 let function = request.function.clone();

@@ -41,6 +41,8 @@ pub(crate) enum ConsumerInput {
     Renewed { lost: Vec<(EntryId, Loss)> },
     /// Its heartbeat was taken; these entries are pending at it.
     Pulsed { pending: Vec<EntryId> },
+    /// Its heartbeat was refused: what the store keeps of it, or of its function, cannot be read or written.
+    PulseRefused(TransportError),
     /// The registry knows it no more.
     Removed,
     /// It is to stop. A stop that names an epoch is for that one only.

@@ -229,6 +229,22 @@ impl Consumer {
         Handled
     }
 
+    /// The store told nothing of it: that it was removed, least of all.
+    pub(super) fn pulse_refused(&mut self, desk: &mut Desk, error: &TransportError) -> Disposition {
+        if matches!(self.phase, Phase::Stopped(_)) {
+            return Skip(Ignored::Stopped);
+        }
+        if self.fenced || self.epoch.is_none() {
+            return Skip(Ignored::NotAsked);
+        }
+        reachable!(desk.probes, "a heartbeat was refused");
+        self.note_error(error);
+        if self.phase == Phase::Active {
+            self.degrade(desk);
+        }
+        Handled
+    }
+
     pub(super) fn removed(
         &mut self,
         desk: &mut Desk,

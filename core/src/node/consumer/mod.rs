@@ -214,6 +214,7 @@ impl Consumer {
             }
             ConsumerInput::Renewed { lost } => self.renewed(desk, metrics, lost),
             ConsumerInput::Pulsed { pending } => self.pulsed(desk, &pending),
+            ConsumerInput::PulseRefused(error) => self.pulse_refused(desk, &error),
             ConsumerInput::Removed => self.removed(desk, metrics),
             ConsumerInput::Stop { epoch, drain, cause } => {
                 self.stop(desk, metrics, epoch, drain, cause)
@@ -293,7 +294,7 @@ impl Consumer {
         });
     }
 
-    fn note_error(&mut self, error: &TransportError) {
+    pub(crate) fn note_error(&mut self, error: &TransportError) {
         self.error_count += 1;
         self.last_error = Some(error.to_string().into());
     }

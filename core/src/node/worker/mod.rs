@@ -266,6 +266,7 @@ impl Worker {
                 let input = match answer {
                     PulseAnswer::Alive { pending } => ConsumerInput::Pulsed { pending },
                     PulseAnswer::Removed => ConsumerInput::Removed,
+                    PulseAnswer::Refused(error) => ConsumerInput::PulseRefused(error),
                 };
                 self.tell(desk, *key, input);
             }
@@ -321,6 +322,13 @@ impl Worker {
                     desk.timers.arm_no_later(Timer::Sweep(consumer.key), desk.now + next_due);
                 }
             }
+            // Nothing is known of these: housekeeping may be needed.
+            for unread in &survey.unread {
+                let key = self.current.get(&unread.function);
+                if let Some(consumer) = key.and_then(|key| self.consumers.get_mut(key)) {
+                    consumer.is_quiet = false;
+                }
+            }
         }
         let ours = |id: &ConsumerId| self.consumers.values().any(|it| it.id == *id);
         let link_since = links.up_since(Link::Command);
@@ -349,8 +357,16 @@ impl Worker {
             return;
         };
         consumer.sweeping = false;
-        let Ok(Reply::Swept(swept)) = result else {
-            return;
+        let swept = match result {
+            Ok(Reply::Swept(swept)) => swept,
+            Ok(_) => return,
+            Err(error) => {
+                // What waiting does not mend has to be seen by somebody.
+                if !error.kind.can_retry_help() {
+                    consumer.note_error(error);
+                }
+                return;
+            }
         };
         let next = if swept.more { Some(Duration::ZERO) } else { swept.next_due };
         if let Some(next) = next.filter(|_| !matches!(consumer.phase, Phase::Stopping(_))) {

@@ -164,7 +164,7 @@ fn answer(result: &OpResult) -> String {
         Reply::Ensured { created: true } | Reply::RepliesKept { created: true } => "created",
         Reply::Ensured { created: false } | Reply::RepliesKept { created: false } => "there",
         Reply::Described(definition) => amount(definition.is_none()),
-        Reply::Discovered(definitions) => amount(definitions.is_empty()),
+        Reply::Discovered { definitions, .. } => amount(definitions.is_empty()),
         Reply::Letters(letters) => amount(letters.is_empty()),
         Reply::Pong { .. } => "pong",
         Reply::Added(_) => "added",

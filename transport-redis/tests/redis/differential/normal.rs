@@ -94,6 +94,7 @@ fn text(side: &mut Side, reply: &Reply, normal: &mut Normal) -> String {
                 .iter()
                 .map(|answer| match answer {
                     PulseAnswer::Removed => "removed".to_owned(),
+                    PulseAnswer::Refused(error) => format!("refused {:?}", error.kind),
                     PulseAnswer::Alive { pending } => {
                         let ids: Vec<_> = pending.iter().map(|id| side.number(*id)).collect();
                         format!("alive {ids:?}")
@@ -106,7 +107,7 @@ fn text(side: &mut Side, reply: &Reply, normal: &mut Normal) -> String {
             let mine = survey.sessions.as_ref().map(|all| all.contains(&side.session));
             let shown: Vec<_> =
                 survey.functions.iter().map(|it| function(side, it, normal)).collect();
-            format!("surveyed {mine:?} {shown:?}")
+            format!("surveyed {mine:?} {shown:?} {:?}", survey.unread)
         }
         Reply::Swept(swept) => {
             let due = swept.next_due.map(|due| normal.time(due));
