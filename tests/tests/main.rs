@@ -2,6 +2,7 @@
 
 mod a_cluster_is_told_at_connect;
 mod a_fenced_consumer_has_a_successor;
+mod bad_input_costs_nothing;
 mod busy_functions_are_promoted;
 mod durability;
 mod inputs_that_come_together;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::attempt::Interruption;
-use crate::call::Delivered;
+use crate::call::{Delivered, Delivery};
 use crate::event::StopCause;
 use crate::machine::Effect;
 use crate::metrics::FunctionMetrics;
@@ -191,6 +191,15 @@ impl Consumer {
                 continue;
             }
             match delivered {
+                // Ours are measured where they are submitted; who only adds to the stream measures nothing.
+                Delivered::Call(Delivery { entry, input, older_peer: true, .. })
+                    if input.bytes() > desk.config.payload_max_bytes =>
+                {
+                    let (bytes, limit) = (input.bytes(), desk.config.payload_max_bytes);
+                    let reason =
+                        format!("field `input` is {bytes} bytes long, over the limit of {limit}");
+                    self.reject(desk, entry, &reason);
+                }
                 Delivered::Call(delivery) => {
                     metrics.delivered += u64::from(self.holdings.take_in(delivery, desk.now));
                 }

@@ -3,6 +3,7 @@
 //! Each state is reached by inputs alone. The `match` in [`name`] has no wildcard, so that a new input
 //! does not compile until it stands in the table.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::metrics::FunctionMetrics;
 use crate::name::{CallId, EntryId, Epoch, FunctionId, NodeId, SessionId};
 use crate::node::consumer::{Consumer, ConsumerInput, Disposition, Phase, Reading, Registration};
 use crate::node::desk::Desk;
-use crate::op::{Beginning, Settlement};
+use crate::op::{Beginning, Lane, Op, Settlement};
 use crate::time::Time;
 use crate::transport::{ErrorKind, TransportError};
 
@@ -251,6 +252,30 @@ fn a_call_adopted_while_the_consumer_signs_off_goes_back_and_delays_nothing() {
     assert_eq!(driven.consumer.phase.status().as_str(), "stopped");
     assert_eq!(driven.metrics.started, 0);
     assert_eq!(driven.consumer.holdings.len(), 0);
+}
+
+#[test]
+fn an_older_callers_input_over_the_limit_is_rejected_and_its_neighbours_run() {
+    let mut driven = Driven::starting();
+    driven.desk.config.payload_max_bytes = 8;
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    let sized = |entry, bytes: usize, older| match delivery(entry, 0) {
+        Delivered::Call(it) => Delivered::Call(Delivery {
+            input: Payload::from_value(&"x".repeat(bytes - 2).into()),
+            older_peer: older,
+            ..it
+        }),
+        other @ Delivered::Malformed { .. } => other,
+    };
+    let [fits, ours, over] = [RUNNING, BEGINNING, STRANGE];
+    driven.read(vec![sized(over, 9, true), sized(fits, 8, true), sized(ours, 9, false)]);
+    assert_eq!(driven.metrics.started, 2);
+    assert_eq!(driven.consumer.rejecting, BTreeSet::from([over]));
+    let config = Config::default();
+    let settles = driven.desk.outbox.next_batch(Lane::Settle, &config).unwrap();
+    let [Op::Reject { lease, reason, .. }] = &settles[..] else { panic!("{settles:?}") };
+    assert_eq!(lease.entry, over);
+    assert_eq!(reason.as_ref(), "field `input` is 9 bytes long, over the limit of 8");
 }
 
 #[test]
