@@ -1,6 +1,7 @@
 //! Suites that need more than one crate, a module per behaviour.
 
 mod a_cluster_is_told_at_connect;
+mod a_cut_read_is_made_good;
 mod a_fenced_consumer_has_a_successor;
 mod bad_input_costs_nothing;
 mod busy_functions_are_promoted;

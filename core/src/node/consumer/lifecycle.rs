@@ -10,13 +10,13 @@ use crate::machine::Effect;
 use crate::metrics::FunctionMetrics;
 use crate::name::{EntryId, Epoch};
 use crate::node::consumer::input::{Disposition, Ignored};
-use crate::node::consumer::{Consumer, Phase, Reading, Registration};
+use crate::node::consumer::{Consumer, Look, Phase, Reading, Registration};
 use crate::node::desk::Desk;
 use crate::node::holding::{Holdings, Stage};
 use crate::node::outbox::{Errand, Route};
 use crate::op::{Destination, Op};
 use crate::timer::Timer;
-use crate::transport::{ErrorKind, TransportError};
+use crate::transport::{Applied, ErrorKind, TransportError};
 use crate::{reachable, sometimes};
 
 use Disposition::{Handled, Ignored as Skip};
@@ -123,6 +123,10 @@ impl Consumer {
         self.adopted.clear();
         self.watch_after = None;
         self.note_error(error);
+        if error.applied == Applied::Unknown {
+            self.look_once();
+            desk.timers.arm(Timer::Beat, desk.now);
+        }
         self.unregistered |= error.kind == ErrorKind::NoGroup;
         sometimes!(desk.probes, self.unregistered, "a read found stream or group missing");
         if self.phase == Phase::Active {
@@ -150,8 +154,12 @@ impl Consumer {
             deliveries.iter().any(is_late),
             "a late read named an adopted entry again"
         );
-        let new = deliveries.into_iter().filter(|it| !adopted.contains(&it.entry()));
-        self.take_in(desk, metrics, new.collect());
+        let new: Vec<_> =
+            deliveries.into_iter().filter(|it| !adopted.contains(&it.entry())).collect();
+        if self.rereading {
+            self.named.extend(new.iter().map(Delivered::entry));
+        }
+        self.take_in(desk, metrics, new);
         Handled
     }
 
@@ -167,6 +175,10 @@ impl Consumer {
         if self.epoch.is_none() {
             return Skip(Ignored::NotAsked);
         }
+        self.rereading = false;
+        let named = std::mem::take(&mut self.named);
+        let deliveries: Vec<_> =
+            deliveries.into_iter().filter(|it| !named.contains(&it.entry())).collect();
         if self.reading != Reading::Idle {
             self.adopted.extend(deliveries.iter().map(Delivered::entry));
         }
@@ -211,8 +223,15 @@ impl Consumer {
         }
     }
 
-    /// Compares what the store holds pending at it with what it holds: an entry that is missing here
-    /// twice was delivered by a read that was cut, and is adopted.
+    /// A read of its may have ended without an answer: what it left is adopted at the first look.
+    pub(crate) fn look_once(&mut self) {
+        self.look = Look::Once;
+    }
+
+    /// Compares what the store holds pending at it with what it holds. An entry that is missing here was
+    /// delivered by a read that was cut, and is adopted: at once where such a read is known of, otherwise
+    /// when it is missing twice. An answer that names it all the same, on its way meanwhile, is known by
+    /// `adopted` and `named`, so that nothing runs twice by it.
     pub(super) fn pulsed(&mut self, desk: &mut Desk, pending: &[EntryId]) -> Disposition {
         if matches!(self.phase, Phase::Stopped(_)) {
             return Skip(Ignored::Stopped);
@@ -222,13 +241,23 @@ impl Consumer {
             .copied()
             .filter(|entry| !self.holdings.contains(*entry) && !self.rejecting.contains(entry))
             .collect();
-        let confirmed: Vec<EntryId> = unseen.intersection(&self.suspects).copied().collect();
-        if !confirmed.is_empty() && !self.fenced {
+        let lost: Vec<EntryId> = if self.rereading {
+            Vec::new()
+        } else if self.look == Look::Twice {
+            unseen.intersection(&self.suspects).copied().collect()
+        } else {
+            unseen.iter().copied().collect()
+        };
+        if self.look == Look::Asked {
+            self.look = Look::Twice;
+        }
+        if !lost.is_empty() && !self.fenced {
             reachable!(desk.probes, "an entry that a cut read left unseen was adopted");
+            self.rereading = true;
             let op = Op::Reread {
                 function: self.function().clone(),
                 consumer: self.id.clone(),
-                entries: confirmed,
+                entries: lost,
             };
             desk.outbox.push(desk.now, op, Route::Consumer(self.key, Errand::Reread));
         } else if !unseen.is_empty() {

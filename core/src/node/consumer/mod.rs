@@ -79,6 +79,18 @@ enum Registration {
     Deregistering,
 }
 
+/// How what is pending at it and not held is judged by the next heartbeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Look {
+    /// Most of it is answers on their way: it is looked at twice before it is adopted.
+    Twice,
+    /// A read of its ended without an answer: what it left is adopted at the first look, which is yet to be
+    /// asked for.
+    Once,
+    /// As before, and the heartbeat that is on its way was asked for after the read had ended.
+    Asked,
+}
+
 /// A handler under way, or one that was told to end and has not yet.
 #[derive(Clone, Debug, Hash)]
 struct Execution {
@@ -125,6 +137,11 @@ pub(crate) struct Consumer {
     suspects: BTreeSet<EntryId>,
     /// Adopted while a read was under way, whose late answer may name them once more.
     adopted: BTreeSet<EntryId>,
+    look: Look,
+    /// What is pending at it unseen is being read again.
+    rereading: bool,
+    /// Named by a read while others were read again, whose answer may name them once more.
+    named: BTreeSet<EntryId>,
 }
 
 impl Consumer {
@@ -163,6 +180,9 @@ impl Consumer {
             rejecting: BTreeSet::new(),
             suspects: BTreeSet::new(),
             adopted: BTreeSet::new(),
+            look: Look::Twice,
+            rereading: false,
+            named: BTreeSet::new(),
         };
         consumer.enter(desk, Phase::Starting);
         consumer.register(desk);
@@ -237,14 +257,18 @@ impl Consumer {
     }
 
     /// Its sign of life, once it is registered.
-    pub(crate) fn pulse(&self) -> Option<Pulse> {
+    pub(crate) fn pulse(&mut self) -> Option<Pulse> {
         if self.fenced || self.registration == Registration::Deregistering {
             return None;
+        }
+        let epoch = self.epoch?;
+        if self.look == Look::Once {
+            self.look = Look::Asked;
         }
         Some(Pulse {
             function: self.function().clone(),
             consumer: self.id.clone(),
-            epoch: self.epoch?,
+            epoch,
             status: self.phase.status(),
             error_count: self.error_count,
             last_error: self.last_error.clone(),
@@ -358,6 +382,7 @@ impl Consumer {
         (self.sweeping, self.is_quiet, self.holdings.buffer().collect::<Vec<_>>()).hash(&mut into);
         (self.retries, &self.executions, &self.rejecting, &self.suspects, &self.adopted)
             .hash(&mut into);
+        (self.look, self.rereading, &self.named).hash(&mut into);
         now.since(self.delivered_at).hash(&mut into);
         for (entry, holding) in self.holdings.iter() {
             (entry, &holding.delivery.call, holding.delivery.attempt).hash(&mut into);

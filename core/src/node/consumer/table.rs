@@ -240,6 +240,58 @@ fn an_adopted_entry_is_not_run_again_by_the_late_answer_of_its_read() {
     assert_eq!(driven.metrics.started, 1);
 }
 
+fn rereads(driven: &Driven) -> usize {
+    driven.desk.outbox.len(crate::op::Lane::Fetch)
+}
+
+#[test]
+fn what_a_cut_read_left_is_adopted_at_the_first_look() {
+    let mut driven = Driven::starting();
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    driven.consumer.reading = Reading::Watching { session: SessionId(4), aborted: false };
+    driven.tell(ConsumerInput::Pulsed { pending: vec![RUNNING] });
+    assert_eq!(rereads(&driven), 0, "it may be an answer on its way");
+    let cut = TransportError::unknown(ErrorKind::Disconnected, "");
+    driven.tell(ConsumerInput::ReadFailed(cut));
+    let now = driven.desk.now;
+    assert_eq!(driven.desk.timers.at(crate::timer::Timer::Beat), Some(now), "a heartbeat is due");
+    assert!(driven.consumer.pulse().is_some());
+    driven.tell(ConsumerInput::Pulsed { pending: vec![STRANGE] });
+    assert_eq!(rereads(&driven), 1);
+    driven.tell(ConsumerInput::Pulsed { pending: vec![STRANGE] });
+    assert_eq!(rereads(&driven), 1, "it is being read again already");
+    driven.tell(ConsumerInput::Adopted(vec![delivery(STRANGE, 0)]));
+    assert!(driven.consumer.holdings.contains(STRANGE));
+    driven.tell(ConsumerInput::Pulsed { pending: vec![STRANGE, SETTLING] });
+    assert_eq!(rereads(&driven), 1, "the next is looked at twice again");
+}
+
+#[test]
+fn a_read_that_was_refused_left_nothing_to_look_for() {
+    let mut driven = Driven::starting();
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    driven.consumer.reading = Reading::Watching { session: SessionId(4), aborted: false };
+    driven.tell(ConsumerInput::ReadFailed(error()));
+    driven.tell(ConsumerInput::Pulsed { pending: vec![STRANGE] });
+    assert_eq!(rereads(&driven), 0);
+}
+
+#[test]
+fn what_a_read_named_meanwhile_is_not_run_again_by_the_answer_that_was_to_adopt_it() {
+    let mut driven = Driven::starting();
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    driven.consumer.look_once();
+    driven.consumer.reading = Reading::Watching { session: SessionId(4), aborted: false };
+    driven.tell(ConsumerInput::Pulsed { pending: vec![RUNNING] });
+    assert_eq!(rereads(&driven), 1);
+    driven.tell(ConsumerInput::Delivered(vec![delivery(RUNNING, 0)]));
+    let end = AttemptEnd::Success(Payload::null());
+    driven.tell(ConsumerInput::Ran { attempt: AttemptId(0), end });
+    driven.tell(ConsumerInput::Settled { entry: RUNNING, settlement: Settlement::Done });
+    driven.tell(ConsumerInput::Adopted(vec![delivery(RUNNING, 0)]));
+    assert_eq!(driven.metrics.started, 1);
+}
+
 #[test]
 fn a_call_adopted_while_the_consumer_signs_off_goes_back_and_delays_nothing() {
     let mut driven = Driven::starting();

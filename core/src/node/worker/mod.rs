@@ -214,13 +214,19 @@ impl Worker {
     pub(crate) fn link_up(&mut self, desk: &mut Desk, link: Link) {
         match link {
             Link::Command => {
+                // Whatever a lost answer named is adopted at the first look.
+                self.consumers.values_mut().for_each(Consumer::look_once);
                 self.beat_soon(desk);
                 if !self.current.is_empty() {
                     desk.timers.arm(Timer::Survey, desk.now);
                 }
             }
             Link::Fetch(slot) => {
-                self.dirty.extend(self.slots.get(usize::from(slot)).copied().flatten());
+                let key = self.slots.get(usize::from(slot)).copied().flatten();
+                self.dirty.extend(key);
+                if let Some(consumer) = key.and_then(|key| self.consumers.get_mut(&key)) {
+                    consumer.look_once();
+                }
                 self.beat_soon(desk);
             }
             Link::Arrivals => self.beat_soon(desk),
@@ -247,7 +253,7 @@ impl Worker {
             return;
         }
         let (keys, pulses): (Vec<_>, Vec<_>) =
-            self.consumers.values().filter_map(|it| Some((it.key, it.pulse()?))).unzip();
+            self.consumers.values_mut().filter_map(|it| Some((it.key, it.pulse()?))).unzip();
         if keys.is_empty() {
             return;
         }
@@ -393,7 +399,8 @@ impl Worker {
         let drained_at = drained_at(&result);
         let input = match (errand, result) {
             (Errand::Sweep, result) => return self.swept(desk, key, &result),
-            (Errand::Reread, Err(_)) => return,
+            // Nothing is adopted; the next heartbeat lists it again.
+            (Errand::Reread, Err(_)) => Some(ConsumerInput::Adopted(Vec::new())),
             (_, Ok(reply)) => understood(errand, reply),
             (Errand::Register, Err(error)) => Some(ConsumerInput::RegisterRefused(error)),
             // It is asked for no more than once: what is left behind, others remove.
