@@ -49,6 +49,10 @@ impl Decoder<'_> {
                 .iter()
                 .try_fold(false, |created, answer| Ok(created || number(answer)? == 1))
                 .map(|created| Ok(Reply::RepliesKept { created })),
+            Op::ForgetReplies { .. } => answers
+                .iter()
+                .try_fold(false, |existed, answer| Ok(existed || number(answer)? == 1))
+                .map(|existed| Ok(Reply::RepliesForgotten { existed })),
             _ => match answers.pop() {
                 Some(answer) => self.one(op, answer),
                 None => Err(Nonsense),

@@ -249,6 +249,13 @@ impl<'a> Encoder<'a> {
                     self.push(place, Script::KeepReplies, cmd);
                 }
             }
+            Op::ForgetReplies { caller } => {
+                for shard in self.layout.keys.shards() {
+                    let mut cmd = redis::cmd("DEL");
+                    cmd.arg(self.layout.keys.replies(shard, caller));
+                    self.plain(place, cmd);
+                }
+            }
             Op::Ping => self.plain(place, redis::cmd("TIME")),
             Op::Describe { function } => {
                 let mut cmd = redis::cmd("HGETALL");

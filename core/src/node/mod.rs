@@ -317,8 +317,10 @@ impl Node {
                 worker.reconciler.removed(desk, function, consumer, &result);
             }
             Route::Ticket(ticket) => caller.answered(desk, ticket, op, result),
-            Route::Awaited(call) => caller.inspected(desk, &call, result),
+            Route::Awaited(call) => caller.inspected(desk, &call, op, result),
             Route::Replies => caller.replies_kept(desk, &result),
+            Route::SignOff => caller.signed_off(),
+            Route::Leftovers(call) => caller.cleared(&call),
             Route::Ping => {}
         }
     }
@@ -374,6 +376,9 @@ impl Node {
     fn pump(&mut self) {
         self.worker.pump(&mut self.desk, &mut self.links);
         self.caller.pump(&mut self.desk, &mut self.links);
+        if self.shutting_down.is_some() && self.is_drained() {
+            self.caller.sign_off(&mut self.desk);
+        }
         self.flush();
         while let Some((from, to)) = self.caller.breaker.poll_transition() {
             self.desk.tell(Event::Breaker { from, to });
@@ -382,7 +387,7 @@ impl Node {
             Some(at) => self.desk.timers.arm(Timer::Breaker, at),
             None => self.desk.timers.disarm(Timer::Breaker),
         }
-        if self.shutting_down.is_some() && self.is_drained() {
+        if self.shutting_down.is_some() && self.is_drained() && self.is_signed_off() {
             self.end();
         }
     }
@@ -419,6 +424,11 @@ impl Node {
         self.worker.is_empty() && lanes.into_iter().all(|lane| self.desk.outbox.len(lane) == 0)
     }
 
+    /// Its reply stream is gone, or the store is: then its time to live ends it.
+    fn is_signed_off(&self) -> bool {
+        !self.caller.is_signing_off() || self.links.session(Link::Command).is_none()
+    }
+
     fn end(&mut self) {
         self.caller.end(&mut self.desk);
         self.links.close_all(&mut self.desk);
@@ -434,13 +444,15 @@ fn is_asked_again(route: &Route, error: &TransportError) -> bool {
         return false;
     }
     match route {
-        Route::Consumer(_, Errand::Begin(_) | Errand::Settle(_) | Errand::Deregister) => true,
+        Route::Consumer(_, Errand::Begin(_) | Errand::Settle(_) | Errand::Deregister)
+        | Route::Leftovers(_) => true,
         Route::Consumer(..)
         | Route::Beat(_)
         | Route::Survey
         | Route::Remove(..)
         | Route::Awaited(_)
         | Route::Replies
+        | Route::SignOff
         | Route::Ping => false,
         Route::Ticket(_) => !matches!(error.kind, ErrorKind::OutOfMemory | ErrorKind::Full),
     }

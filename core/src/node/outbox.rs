@@ -32,6 +32,10 @@ pub(crate) enum Route {
     Awaited(CallId),
     /// The reply stream.
     Replies,
+    /// The end of the reply stream.
+    SignOff,
+    /// What a decided call left behind, cleared away for whoever awaited it.
+    Leftovers(CallId),
     /// A ping.
     Ping,
 }

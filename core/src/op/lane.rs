@@ -72,6 +72,7 @@ impl Op {
             Self::Beat { .. }
             | Self::Survey { .. }
             | Self::KeepReplies { .. }
+            | Self::ForgetReplies { .. }
             | Self::Ping
             | Self::Discover { .. } => None,
         }
@@ -96,7 +97,8 @@ impl Op {
             | Self::Survey { .. }
             | Self::Sweep { .. }
             | Self::Ensure { .. }
-            | Self::KeepReplies { .. } => Lane::Control,
+            | Self::KeepReplies { .. }
+            | Self::ForgetReplies { .. } => Lane::Control,
             Self::Inspect { .. }
             | Self::Ping
             | Self::Describe { .. }

@@ -383,6 +383,11 @@ pub enum Op {
         /// The last reply seen.
         after: EntryId,
     },
+    /// Removes a caller's reply stream: its node ends and reads no more of it.
+    ForgetReplies {
+        /// The caller.
+        caller: CallerId,
+    },
 
     /// Is the store there? Answers its time and run id.
     Ping,

@@ -278,6 +278,11 @@ pub enum Reply {
         /// The stream was missing, so replies may have been lost: inspect what is awaited.
         created: bool,
     },
+    /// To [`Op::ForgetReplies`](super::Op::ForgetReplies).
+    RepliesForgotten {
+        /// The stream was there.
+        existed: bool,
+    },
     /// To [`Op::Ping`](super::Op::Ping).
     Pong {
         /// The server's present life.

@@ -47,6 +47,7 @@ impl fmt::Display for Op {
             Self::Sweep { function, .. } => write!(f, "sweep {function}"),
             Self::Ensure { function } => write!(f, "ensure {function}"),
             Self::KeepReplies { caller, after } => write!(f, "keep replies {caller} after {after}"),
+            Self::ForgetReplies { caller } => write!(f, "forget replies {caller}"),
             Self::Ping => f.write_str("ping"),
             Self::Describe { function } => write!(f, "describe {function}"),
             Self::Discover { scope } => {
@@ -114,6 +115,9 @@ impl fmt::Display for Reply {
             ),
             Self::Ensured { created } => write!(f, "ensured, created: {created}"),
             Self::RepliesKept { created } => write!(f, "replies kept, created: {created}"),
+            Self::RepliesForgotten { existed } => {
+                write!(f, "replies forgotten, existed: {existed}")
+            }
             Self::Pong { run_id, .. } => write!(f, "pong {run_id}"),
             Self::Described(definition) => write!(f, "described: {}", definition.is_some()),
             Self::Discovered { definitions, unread } => {

@@ -209,6 +209,10 @@ impl<S: StoreMachine> Server<S> {
                 let function = names::of_definition(words.text()?)?;
                 self.one(session, &Op::Describe { function })
             }
+            "DEL" => {
+                let caller = names::of_replies(words.text()?)?;
+                self.one(session, &Op::ForgetReplies { caller })
+            }
             "XRANGE" => self.one(session, &dead_letters(words)?),
             "XADD" => {
                 let function = names::of_calls(words.text()?)?;

@@ -75,6 +75,7 @@ fn one(now: StoreTime, op: &Op, reply: &Reply) -> Frame {
         ),
         Reply::Swept(swept) => self::swept(swept),
         Reply::Ensured { created } | Reply::RepliesKept { created } => flag(*created),
+        Reply::RepliesForgotten { existed } => flag(*existed),
         Reply::Pong { now, .. } => clock(*now),
         Reply::Described(definition) => record::definition(definition.as_ref()),
         Reply::Discovered { definitions, unread } => discovered(definitions, unread),

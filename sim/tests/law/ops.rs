@@ -266,6 +266,7 @@ fn keeping() -> impl Strategy<Value = Op> {
         function().prop_map(|function| Op::Ensure { function }),
         (id(), entry())
             .prop_map(|(caller, after)| Op::KeepReplies { caller: caller.parse().unwrap(), after }),
+        id().prop_map(|caller| Op::ForgetReplies { caller: caller.parse().unwrap() }),
         function().prop_map(|function| Op::Describe { function }),
         option::of("[a-z]{1,6}").prop_map(|scope| Op::Discover { scope: scope.map(Into::into) }),
         (function(), entry(), any::<u32>()).prop_map(|(function, after, count)| Op::DeadLetters {

@@ -90,6 +90,9 @@ fn of_others(op: &Op) -> Results {
         Op::KeepReplies { .. } => {
             any::<bool>().prop_map(|created| Ok(Reply::RepliesKept { created })).boxed()
         }
+        Op::ForgetReplies { .. } => {
+            any::<bool>().prop_map(|existed| Ok(Reply::RepliesForgotten { existed })).boxed()
+        }
         Op::Describe { function } => {
             let function = function.clone();
             let described = move |it| steadfast_core::definition::Definition {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -9,7 +10,9 @@ use steadfast::{
     CallError, CallFailed, EntryId, FailureKind, Function, HandlerError, OutcomeKind, Retry,
     function, parse_token, token_text,
 };
-use steadfast_tests::ops::{millis, named, seconds};
+use steadfast_core::call::Delivered;
+use steadfast_core::op::Reply;
+use steadfast_tests::ops::{call, fetch, millis, named, seconds};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -209,4 +212,36 @@ pub(crate) async fn a_function_is_stopped_and_served_again<S: Store>(world: &Wor
     assert_eq!(missing().await, None);
     world.keep(client);
     world.keep(worker);
+}
+
+pub(crate) async fn a_host_that_ends_leaves_no_reply_stream<S: Store>(world: &World<S>) {
+    let worker = world.serving(1, echo("echo", "global")).await;
+    let client = world.host(2).await;
+    assert_eq!(client.caller().call::<u32>("echo", "global", &7).await, Ok(7));
+    assert!(world.store.reply_streams() > 0);
+    client.shutdown(seconds(5)).await.unwrap();
+    assert_eq!(world.store.reply_streams(), 0);
+    world.keep(worker);
+}
+
+pub(crate) async fn what_an_older_consumer_answered_is_cleared_away<S: Store>(world: &World<S>) {
+    let client = world.host(1).await;
+    let request = client.caller().request("greet", "global").call_id(call("c1"));
+    let answer = tokio::spawn(request.send::<u32>());
+    let delivery = timeout(PATIENCE, async {
+        loop {
+            if let Ok(Reply::Fetched { deliveries, .. }) = world.apply(fetch("older", 1)).await
+                && let [Delivered::Call(delivery)] = &deliveries[..]
+            {
+                return delivery.clone();
+            }
+            tokio::time::sleep(millis(5)).await;
+        }
+    });
+    let delivery = delivery.await.expect("the call is submitted");
+    world.store.answered_by_older_consumer("older", "c1", delivery.entry);
+    let answer = timeout(PATIENCE, answer).await.expect("it is polled").unwrap();
+    assert_eq!(answer, Ok(7));
+    // At once, as a command line does that made one call: what it has to clear goes with it.
+    client.shutdown(Duration::ZERO).await.unwrap();
 }

@@ -68,7 +68,8 @@ over_every_store! {
     hosts: a_call_goes_there_and_back, many_calls_each_get_their_own, one_key_is_one_execution,
         a_cancel_reaches_every_awaiter, a_deadline_passes_where_nobody_serves,
         attempts_run_out_and_the_letter_is_requeued, a_token_completes_from_elsewhere,
-        errors_have_types, a_function_is_stopped_and_served_again;
+        errors_have_types, a_function_is_stopped_and_served_again,
+        a_host_that_ends_leaves_no_reply_stream, what_an_older_consumer_answered_is_cleared_away;
     hosts_under_faults: saves_under_load_lose_nothing, calls_of_a_dead_host_run_elsewhere,
         a_lost_consumer_name_is_found_again;
 }

@@ -1,6 +1,12 @@
 //! The stores that the suite runs over.
 
+use redis::Connection;
+use steadfast_core::call::{Outcome, Payload, Record};
+use steadfast_core::name::EntryId;
+use steadfast_core::time::StoreTime;
 use steadfast_core::transport::Transport;
+use steadfast_core::wire::Keys;
+use steadfast_tests::ops::{call, consumer, function};
 use steadfast_tests::{RedisServer, command, leaks};
 use steadfast_transport_mem::MemTransport;
 use steadfast_transport_redis::RedisTransport;
@@ -17,6 +23,28 @@ pub(crate) trait Store: Sized {
 
     /// What it holds that P7 forbids once nobody uses it any more.
     fn leaks(&self) -> Vec<String>;
+
+    /// How many reply streams there are.
+    fn reply_streams(&self) -> usize;
+
+    /// An older consumer answers the call with `7`, acknowledges its entry, and leaves.
+    fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId);
+}
+
+fn redis_reply_streams(raw: &mut Connection) -> usize {
+    command::<Vec<String>>(raw, &["KEYS", "*replies:*"]).len()
+}
+
+fn answer_on_redis(raw: &mut Connection, keys: &Keys, name: &str, id: &str, entry: EntryId) {
+    let (stream, group) = (keys.calls(&function()), Keys::default().group(&function()));
+    let result = keys.result(&function(), &call(id));
+    let text = format!(
+        r#"{{"callId":"{id}","result":"7","error":null,"timestamp":1,"status":"success"}}"#
+    );
+    let () = command(raw, &["SETEX", &result, "300", &text]);
+    let acked: u64 = command(raw, &["XACK", &stream, &group, &entry.to_string()]);
+    let held: u64 = command(raw, &["XGROUP", "DELCONSUMER", &stream, &group, name]);
+    assert_eq!((acked, held), (1, 0));
 }
 
 /// The reference store.
@@ -39,6 +67,21 @@ impl Store for Mem {
             leftovers.chain(store.audit()).collect()
         })
     }
+
+    fn reply_streams(&self) -> usize {
+        self.0.with_store(|store, now| store.reply_streams(now).len())
+    }
+
+    fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
+        let outcome = Outcome::Success(Payload::trusted("7"));
+        let record =
+            Record { call: call(id), outcome, attempts: 1, decided_at: StoreTime::from_millis(1) };
+        self.0.with_store(|store, now| {
+            store.older_peer_answer(now, record);
+            assert!(store.older_peer_acknowledge(now, &function(), entry));
+            assert!(store.delete_name(now, &function(), &consumer(name)));
+        });
+    }
 }
 
 /// A Redis server.
@@ -58,6 +101,15 @@ impl Store for Redis {
 
     fn leaks(&self) -> Vec<String> {
         leaks(&mut self.0.raw())
+    }
+
+    fn reply_streams(&self) -> usize {
+        redis_reply_streams(&mut self.0.raw())
+    }
+
+    fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
+        let keys = Keys::default();
+        answer_on_redis(&mut self.0.raw(), &keys, name, id, entry);
     }
 }
 
@@ -87,6 +139,15 @@ impl Store for Cluster {
         found.extend(lines.map(str::to_owned));
         found
     }
+
+    fn reply_streams(&self) -> usize {
+        redis_reply_streams(&mut self.0.raw())
+    }
+
+    fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
+        let keys = Keys::new("app:").in_cluster();
+        answer_on_redis(&mut self.0.raw(), &keys, name, id, entry);
+    }
 }
 
 /// A Redis server, as the worker of `examples/acl/`.
@@ -108,5 +169,14 @@ impl Store for Guarded {
 
     fn leaks(&self) -> Vec<String> {
         leaks(&mut self.0.raw())
+    }
+
+    fn reply_streams(&self) -> usize {
+        redis_reply_streams(&mut self.0.raw())
+    }
+
+    fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
+        let keys = Keys::default();
+        answer_on_redis(&mut self.0.raw(), &keys, name, id, entry);
     }
 }

@@ -135,6 +135,16 @@ impl Replies {
         created
     }
 
+    /// Removes a stream; answers whether it was there.
+    pub(super) fn forget(&mut self, caller: &CallerId) -> bool {
+        let Some(stream) = self.streams.remove(caller) else {
+            return false;
+        };
+        self.by_expiry.remove(&(stream.expires, caller.clone()));
+        self.bytes -= stream.entries.values().map(record_bytes).sum::<usize>();
+        true
+    }
+
     /// What stands after `after`, if anything does.
     pub(super) fn read(&self, now: StoreTime, caller: &CallerId, after: EntryId) -> Option<Wake> {
         let stream = self.streams.get(caller).filter(|stream| stream.expires > now)?;

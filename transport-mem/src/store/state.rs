@@ -245,6 +245,9 @@ impl State {
                 let created = self.replies.keep(now, caller, *after);
                 Ok(Reply::RepliesKept { created })
             }
+            Op::ForgetReplies { caller } => {
+                Ok(Reply::RepliesForgotten { existed: self.replies.forget(caller) })
+            }
             _ => {
                 let Some(id) = op.function() else {
                     return Err(unsupported(op));

@@ -1,7 +1,9 @@
 //! What checkers may look at. Nothing here changes the store.
 
 use steadfast_core::call::{DeadLetter, Record};
-use steadfast_core::name::{CallId, ConsumerId, EntryId, Epoch, FunctionId, RunId, SessionId};
+use steadfast_core::name::{
+    CallId, ConsumerId, EntryId, Epoch, FunctionId, NodeId, RunId, SessionId,
+};
 use steadfast_core::op::ConsumerRecord;
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::Interest;
@@ -154,6 +156,12 @@ impl MemStore {
     /// The epoch that a function's last registration took; zero if there was none.
     pub fn epoch(&self, function: &FunctionId) -> Epoch {
         Epoch(self.state.functions.get(function).map_or(0, super::function::Function::epoch))
+    }
+
+    /// Whose reply streams there are, by caller.
+    pub fn reply_streams(&self, now: StoreTime) -> Vec<NodeId> {
+        let streams = self.state.replies.all().iter();
+        streams.filter(|(_, it)| it.expires > now).map(|(caller, _)| caller.clone()).collect()
     }
 
     /// A function's dead letters, oldest first.

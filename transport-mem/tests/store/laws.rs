@@ -44,6 +44,7 @@ enum Step {
     Requeue(u8),
     Sweep,
     KeepReplies,
+    ForgetReplies,
     Pass(u16),
     JumpBack(u16),
 }
@@ -78,6 +79,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
         1 => small.prop_map(Step::Requeue),
         2 => Just(Step::Sweep),
         1 => Just(Step::KeepReplies),
+        1 => Just(Step::ForgetReplies),
         4 => (0..40_u16).prop_map(Step::Pass),
         1 => (0..40_u16).prop_map(Step::JumpBack),
     ];
@@ -220,6 +222,7 @@ impl Judge {
                 })
             }
             Step::Sweep => Some(sweep_op(100)),
+            Step::ForgetReplies => Some(Op::ForgetReplies { caller: caller("me") }),
             Step::KeepReplies => {
                 Some(Op::KeepReplies { caller: caller("me"), after: EntryId::ZERO })
             }

@@ -97,7 +97,11 @@ pub(crate) struct Caller {
     listening: bool,
     watching: bool,
     keeping: bool,
+    /// Decided calls whose leftovers are being cleared away.
+    clearing: BTreeSet<CallId>,
     shutting_down: bool,
+    /// The reply stream is being removed.
+    signing_off: bool,
 }
 
 impl Caller {
@@ -112,7 +116,9 @@ impl Caller {
             listening: false,
             watching: false,
             keeping: false,
+            clearing: BTreeSet::new(),
             shutting_down: false,
+            signing_off: false,
         }
     }
 
@@ -240,6 +246,9 @@ impl Caller {
     }
 
     pub(crate) fn keep_replies(&mut self, desk: &mut Desk) {
+        if !self.listening {
+            return;
+        }
         desk.timers.arm(Timer::KeepReplies, desk.now + desk.config.replies_interval);
         if !self.keeping {
             self.keeping = true;
@@ -258,6 +267,38 @@ impl Caller {
                 desk.timers.arm_no_later(Timer::KeepReplies, desk.now + Duration::from_secs(1));
             }
         }
+    }
+
+    /// The node has nothing left to do: its reply stream goes now, rather than when its time to live is over.
+    pub(crate) fn sign_off(&mut self, desk: &mut Desk) {
+        if std::mem::take(&mut self.listening) {
+            self.signing_off = true;
+            desk.timers.disarm(Timer::KeepReplies);
+            let op = Op::ForgetReplies { caller: desk.node.clone() };
+            desk.outbox.push(desk.now, op, Route::SignOff);
+        }
+    }
+
+    /// The store answered the removal of the reply stream; where it refused, the time to live remains.
+    pub(crate) fn signed_off(&mut self) {
+        self.signing_off = false;
+    }
+
+    pub(crate) fn is_signing_off(&self) -> bool {
+        self.signing_off
+    }
+
+    /// Clears away what a decided call may have left behind, once at a time. Its outcome came by no reply, so
+    /// an older consumer may have written it, which knows nothing of what we keep of an open call.
+    fn clear_away(&mut self, desk: &mut Desk, function: &FunctionId, call: &CallId) {
+        if self.clearing.len() < desk.config.waits_max && self.clearing.insert(call.clone()) {
+            let op = Op::Acknowledge { function: function.clone(), call: call.clone() };
+            desk.outbox.push(desk.now, op, Route::Leftovers(call.clone()));
+        }
+    }
+
+    pub(crate) fn cleared(&mut self, call: &CallId) {
+        self.clearing.remove(call);
     }
 
     /// Waits for replies wherever it can.
@@ -357,5 +398,6 @@ impl Caller {
         }
         (self.inspecting.keys().collect::<Vec<_>>(), self.after, self.listening).hash(&mut into);
         (self.watching, self.keeping, self.shutting_down).hash(&mut into);
+        (&self.clearing, self.signing_off).hash(&mut into);
     }
 }

@@ -231,6 +231,9 @@ impl Caller {
         let Some(call) = self.waits.get(&ticket).and_then(|wait| wait.call.clone()) else {
             return;
         };
+        if record.is_some() {
+            self.clear_away(desk, &function, &call);
+        }
         match (goal, record) {
             (Goal::Acceptance, _) => self.finish(desk, ticket, Ok(Answer::Submitted(call))),
             (Goal::Outcome, Some(record)) => {

@@ -125,7 +125,7 @@ impl Caller {
 
     /// The store said where a call stood after it was asked. That is an answer to those who waited
     /// then; for those who came later it is asked again, since the call may have been admitted between.
-    pub(crate) fn inspected(&mut self, desk: &mut Desk, call: &CallId, result: OpResult) {
+    pub(crate) fn inspected(&mut self, desk: &mut Desk, call: &CallId, op: &Op, result: OpResult) {
         let Some(asked_at) = self.inspecting.remove(call) else { return };
         let (waited, late): (Vec<_>, Vec<_>) =
             self.waiting_for(call).into_iter().partition(|(_, since)| *since <= asked_at);
@@ -134,7 +134,12 @@ impl Caller {
             self.judge(desk.now, *ticket, judgement);
         }
         match result {
-            Ok(Reply::Inspected(CallState::Decided(record))) => self.outcome(desk, &record),
+            Ok(Reply::Inspected(CallState::Decided(record))) => {
+                if let Some(function) = op.function() {
+                    self.clear_away(desk, function, call);
+                }
+                self.outcome(desk, &record);
+            }
             Ok(Reply::Inspected(CallState::Absent)) => {
                 for (ticket, _) in waited {
                     let answer = Err(CallError::OutcomeForgotten { call: call.clone() });

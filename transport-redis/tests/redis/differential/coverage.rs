@@ -163,6 +163,8 @@ fn answer(result: &OpResult) -> String {
         }
         Reply::Ensured { created: true } | Reply::RepliesKept { created: true } => "created",
         Reply::Ensured { created: false } | Reply::RepliesKept { created: false } => "there",
+        Reply::RepliesForgotten { existed: true } => "removed",
+        Reply::RepliesForgotten { existed: false } => "not there",
         Reply::Described(definition) => amount(definition.is_none()),
         Reply::Discovered { definitions, .. } => amount(definitions.is_empty()),
         Reply::Letters(letters) => amount(letters.is_empty()),

@@ -174,6 +174,7 @@ impl Side {
             Step::Sweep { rob, limit } => {
                 sweep(*limit, if *rob { Duration::ZERO } else { seconds(3_600) })
             }
+            Step::ForgetReplies => Op::ForgetReplies { caller: node("me") },
             Step::KeepReplies => Op::KeepReplies { caller: node("me"), after: EntryId::ZERO },
             Step::Ensure => Op::Ensure { function: function() },
             Step::Describe => Op::Describe { function: function() },
