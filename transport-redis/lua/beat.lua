@@ -1,8 +1,8 @@
 -- beat: heartbeat of consumers of one node, of any functions; refreshes what lives by it. Each pulse
 -- succeeds or fails alone.
 --
--- Keys: 1 the set of all functions, 2 the set of all consumers; then six for each pulse: stream, state,
--- active set, definition, set of workers, the worker's own. Arguments: 1 server run id, 2 client ids,
+-- Keys: 1 the set of all functions, 2 the set of all consumers; then seven for each pulse: stream,
+-- state, active set, definition, set of workers, the worker's own, epoch counter. Arguments: 1 server run id, 2 client ids,
 -- 3 the worker; then eight for each pulse: group,
 -- consumer, epoch, status, error count, `1` if there is a last error, the last error, NAME:SCOPE.
 -- Replies, one for each pulse: {'A', pending entries} alive, {'R'} removed, {'E', error}.
@@ -38,7 +38,8 @@ local function pending_at(stream, group, consumer)
 end
 
 local function beat(pulse)
-  local stream, state, active, definition, workers, own = unpack(KEYS, 3 + pulse * 6, 8 + pulse * 6)
+  local stream, state, active, definition, workers, own, counter =
+    unpack(KEYS, 3 + pulse * 7, 9 + pulse * 7)
   local group, consumer, epoch, status, errors, has_error, last_error, id =
     unpack(ARGV, 4 + pulse * 8, 11 + pulse * 8)
   local known = call('HMGET', state, 'epoch', 'status')
@@ -56,6 +57,7 @@ local function beat(pulse)
   index('SADD', active, consumer)
   call('PEXPIRE', active, HOUR)
   call('PEXPIRE', definition, HOUR)
+  call('PEXPIRE', counter, HOUR)
   index('SADD', workers, ARGV[3])
   call('PEXPIRE', workers, HOUR)
   call('SET', own, now_ms, 'PX', HOUR)
@@ -66,7 +68,7 @@ local function beat(pulse)
 end
 
 local answers = {}
-for pulse = 0, (#KEYS - 2) / 6 - 1 do
+for pulse = 0, (#KEYS - 2) / 7 - 1 do
   local fine, answer = pcall(beat, pulse)
   answers[#answers + 1] = fine and answer or { 'E', message(answer) }
 end

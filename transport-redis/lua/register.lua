@@ -10,14 +10,16 @@
 -- worker's own key are written anew, whatever stood there.
 local consumer = ARGV[6]
 local state = STATE .. consumer
-local known = call('HGET', state, 'epoch')
+local known = call('HMGET', state, 'epoch', 'status')
 local stored = call('GET', KEYS[6])
-ensure()
-if known then
-  return known
+if known[2] ~= 'stopped' then
+  ensure()
+end
+if known[1] then
+  return known[1]
 end
 local epoch = int(math.max((tonumber(stored) or 0) + 1, now))
-call('SET', KEYS[6], epoch)
+call('SET', KEYS[6], epoch, 'PX', 3600000)
 call('HSET', state,
   'id', consumer, 'functionName', ARGV[11], 'scope', ARGV[12], 'streamKey', CALLS, 'groupName', GROUP,
   'status', 'starting', 'startTime', now_ms, 'lastHeartbeat', now_ms, 'processId', ARGV[10],

@@ -1,4 +1,5 @@
--- remove: removes a consumer found dead, if it is still as observed; what is pending at it is taken over.
+-- remove: removes a consumer found dead, if it is still as observed; what is pending at it is taken over. The
+-- last consumer takes the stream with it, where that holds nothing.
 --
 -- Keys 1 to 8 and arguments 1 to 5: see part/frame.lua; key 9 the set of all consumers, 10 the set of
 -- workers; 6 consumer, 7 epoch, 8 heartbeat in microseconds, 9 client ids, 10 heartbeat in ms, and what
@@ -19,6 +20,8 @@ end
 local taken = dissolve(consumer, true)
 forget_worker(consumer, KEYS[10], ARGV[11], ARGV[12])
 leave_stopped(consumer)
-unlist(KEYS[7], consumer)
+leave_active(consumer)
 unlist(KEYS[9], consumer)
+closed_any = true
+forget_unserved()
 return { 'R', taken }

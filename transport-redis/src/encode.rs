@@ -337,6 +337,7 @@ impl<'a> Encoder<'a> {
                 names.push(keys.definition(function));
                 names.push(keys.workers(function));
                 names.push(keys.worker(function, node));
+                names.push(keys.epoch(function));
             }
             let mut cmd = Script::Beat.call(&names);
             cmd.arg(self.run_id.as_str()).arg(client_ids(sessions)).arg(node.as_str());

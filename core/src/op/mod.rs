@@ -328,7 +328,8 @@ pub enum Op {
         pulses: Vec<Pulse>,
     },
     /// Removes a consumer that stopped, by epoch. What is still pending at it goes back to the stream
-    /// (not counted as a takeover) in the same step.
+    /// (not counted as a takeover) in the same step. The last consumer takes the stream with it, where that
+    /// holds nothing: nobody else would ever remove it.
     Deregister {
         /// The function.
         function: FunctionId,
@@ -338,7 +339,7 @@ pub enum Op {
         epoch: Epoch,
     },
     /// Removes a consumer found dead, if epoch, heartbeat and sessions are still as observed. What is
-    /// pending at it is re-appended, its takeovers counted.
+    /// pending at it is re-appended, its takeovers counted. The last consumer takes an empty stream with it.
     Remove {
         /// The function.
         function: FunctionId,

@@ -115,3 +115,34 @@ pub(crate) async fn a_renewal_tells_what_is_lost<S: Store>(world: &World<S>) {
     world.check(renew(), "renewed, 2 lost").await;
     world.check(cancel("c2"), "done").await;
 }
+
+/// The leak check after it looks whether the stream is gone.
+pub(crate) async fn the_last_consumer_takes_an_empty_stream_with_it<S: Store>(world: &World<S>) {
+    let session = world.session().await;
+    let stands = async || {
+        let survey = Op::Survey { functions: vec![function()] };
+        let Reply::Surveyed(survey) = world.ask(survey).await else { panic!("not surveyed") };
+        survey.functions[0].has_stream
+    };
+    let first = world.register("w1").await;
+    let second = world.register("w2").await;
+    world.ask(fetch("w1", 1)).await;
+    world.check(deregister("w1", first), "deregistered, 0 released").await;
+    assert!(stands().await, "the other one serves");
+    world.check(submit("c1"), "accepted").await;
+    world.check(deregister("w2", second), "deregistered, 0 released").await;
+    assert!(stands().await, "a call waits");
+    let third = world.register("w3").await;
+    let lease = world.fetch_one("w3").await;
+    world.check(complete("c1", "1", Some(lease.entry)), "done").await;
+    assert!(stands().await, "it serves");
+    world.check(deregister("w3", third), "deregistered, 0 released").await;
+    assert!(!stands().await, "nobody serves");
+    // A late copy of its registration makes no other stream.
+    world.ask(register("w3", session)).await;
+    assert!(!stands().await, "it signed off");
+    // A call makes one again, and whoever comes is given it.
+    world.check(submit("c2"), "accepted").await;
+    world.lease("w4").await;
+    world.check(complete("c2", "1", None), "done").await;
+}

@@ -62,7 +62,8 @@ over_every_store! {
         a_deferral_ends_by_its_token, a_takeover_is_counted, a_dead_letter_is_requeued,
         a_cancel_decides_wherever_the_call_stands;
     consumers: epochs_grow_and_a_removed_one_stays_removed, a_heartbeat_lists_what_is_pending,
-        definitions_are_described_and_discovered, a_renewal_tells_what_is_lost;
+        definitions_are_described_and_discovered,
+        the_last_consumer_takes_an_empty_stream_with_it, a_renewal_tells_what_is_lost;
     watches: deliveries_wake, arrivals_wake, replies_wake, an_abort_ends_a_watch,
         a_closed_session_is_disconnected, a_missing_stream_has_no_group;
     hosts: a_call_goes_there_and_back, many_calls_each_get_their_own, one_key_is_one_execution,

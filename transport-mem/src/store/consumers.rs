@@ -21,9 +21,13 @@ impl Work<'_> {
         node: &NodeId,
         sessions: &[SessionId],
     ) -> Epoch {
-        self.ensure();
-        if let Some(record) = self.function.known(self.now, consumer) {
-            return record.epoch;
+        let known = self.function.known(self.now, consumer);
+        let known = known.map(|record| (record.epoch, record.status));
+        if known.is_none_or(|(_, status)| status != ConsumerStatus::Stopped) {
+            self.ensure();
+        }
+        if let Some((epoch, _)) = known {
+            return epoch;
         }
         let epoch = self.function.next_epoch(self.now);
         let record = ConsumerRecord {
@@ -64,7 +68,7 @@ impl Work<'_> {
         };
         let expires = self.now + STATE_TTL;
         self.function.set_consumer(record, expires);
-        self.function.refresh_definition(expires);
+        self.function.refresh(expires);
         PulseAnswer::Alive { pending: self.pending_at(&pulse.consumer) }
     }
 
@@ -89,7 +93,8 @@ impl Work<'_> {
 
     /// [`Op::Deregister`](steadfast_core::op::Op::Deregister). Where there is no state any more, a name
     /// that a late read re-created is dissolved all the same: the incarnation is over. State of another
-    /// epoch is left alone, with its name.
+    /// epoch is left alone, with its name. The last consumer takes the stream with it, where that holds
+    /// nothing.
     pub(super) fn deregister(&mut self, consumer: &ConsumerId, epoch: Epoch) -> u32 {
         let record = self.function.consumer(self.now, consumer);
         if record.is_some_and(|record| record.epoch != epoch) {
@@ -97,6 +102,7 @@ impl Work<'_> {
         }
         let released = self.dissolve(consumer, Return::Released);
         self.function.bury_consumer(self.now, consumer);
+        self.closed_any = true;
         released
     }
 
@@ -116,6 +122,7 @@ impl Work<'_> {
         }
         let taken_over = self.dissolve(consumer, Return::TakenOver);
         self.function.bury_consumer(self.now, consumer);
+        self.closed_any = true;
         Reply::Removed { taken_over }
     }
 }

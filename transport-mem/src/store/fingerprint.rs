@@ -86,7 +86,10 @@ fn print_calls(function: &Function, print: &mut Print<'_>) {
 }
 
 fn print_consumers(function: &Function, print: &mut Print<'_>) {
-    print.put(&function.epoch());
+    print.put(&function.epoch(print.now));
+    if let Some(expires) = function.epoch_expires().filter(|at| *at > print.now) {
+        print.time(expires);
+    }
     for (consumer, registered) in function.registered() {
         if registered.expires > print.now {
             let record = &registered.record;

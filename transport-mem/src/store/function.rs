@@ -69,7 +69,8 @@ pub(super) struct Function {
     keys_by_expiry: BTreeSet<(StoreTime, IdempotencyKey)>,
     letters: BTreeMap<EntryId, DeadLetter>,
     letters_last: EntryId,
-    epoch: u64,
+    /// The epoch taken last, and until when it is known.
+    epoch: Option<(u64, StoreTime)>,
     consumers: BTreeMap<ConsumerId, Registered>,
     consumers_by_expiry: BTreeSet<(StoreTime, ConsumerId)>,
     definition: Option<(Definition, StoreTime)>,
@@ -203,13 +204,19 @@ impl Function {
 /// Consumers and definition.
 impl Function {
     pub(super) fn next_epoch(&mut self, now: StoreTime) -> Epoch {
-        self.epoch = (self.epoch + 1).max(now.as_micros());
-        Epoch(self.epoch)
+        let epoch = (self.epoch(now) + 1).max(now.as_micros());
+        self.epoch = Some((epoch, now + STATE_TTL));
+        Epoch(epoch)
     }
 
-    /// The epoch taken last; zero if none was ever.
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
+    /// The epoch taken last; zero if none was, or if it is forgotten. As the next is never below the store's
+    /// time in microseconds, none comes twice by that.
+    pub(super) fn epoch(&self, now: StoreTime) -> u64 {
+        self.epoch.filter(|(_, expires)| *expires > now).map_or(0, |(epoch, _)| epoch)
+    }
+
+    pub(super) fn epoch_expires(&self) -> Option<StoreTime> {
+        self.epoch.map(|(_, expires)| expires)
     }
 
     pub(super) fn consumer(
@@ -269,8 +276,12 @@ impl Function {
         self.definition = Some((definition, expires));
     }
 
-    pub(super) fn refresh_definition(&mut self, expires: StoreTime) {
+    /// What lives by its consumers' heartbeats lives on.
+    pub(super) fn refresh(&mut self, expires: StoreTime) {
         if let Some((_, until)) = &mut self.definition {
+            *until = expires;
+        }
+        if let Some((_, until)) = &mut self.epoch {
             *until = expires;
         }
     }
@@ -282,14 +293,14 @@ impl Function {
 
 /// Time to live.
 impl Function {
-    /// Removes the stream of a function that was never registered once it holds nothing, and nobody
-    /// reads it by a name in its group: no other step would ever remove it. The next call creates it
-    /// again, and whoever serves by then is given that call, as a group begins at `0`.
-    pub(super) fn forget_unserved(&mut self) {
+    /// Removes the stream of a function that nobody serves once it holds nothing, and nobody reads it
+    /// by a name in its group: no other step would ever remove it. The next call creates it again, and
+    /// whoever serves by then is given that call, as a group begins at `0`.
+    pub(super) fn forget_unserved(&mut self, now: StoreTime) {
         let nobody_reads = |stream: &Stream| {
             stream.len() == 0 && stream.group().is_none_or(|group| group.names().is_empty())
         };
-        if self.epoch == 0
+        if self.consumers(now).next().is_none()
             && self.open.is_empty()
             && self.parked.is_empty()
             && self.stream.as_ref().is_some_and(nobody_reads)
@@ -304,6 +315,7 @@ impl Function {
             self.keys_by_expiry.first().map(|(at, _)| *at),
             self.consumers_by_expiry.first().map(|(at, _)| *at),
             self.definition_expires(),
+            self.epoch_expires(),
         ]
         .into_iter()
         .flatten()
@@ -328,6 +340,9 @@ impl Function {
         }
         if self.definition_expires().is_some_and(|at| at <= now) {
             self.definition = None;
+        }
+        if self.epoch_expires().is_some_and(|at| at <= now) {
+            self.epoch = None;
         }
     }
 

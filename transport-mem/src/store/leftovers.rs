@@ -35,7 +35,7 @@ pub enum LeftoverKind {
     PendingEntry,
     /// A name in the group with no registered consumer behind it.
     Name,
-    /// A stream of a function that never was registered: it has neither owner nor TTL.
+    /// A stream of a function that nobody serves: it has neither owner nor TTL.
     Stream,
 }
 
@@ -55,8 +55,8 @@ impl fmt::Display for Leftover {
 
 impl MemStore {
     /// All that P7 forbids after quiet. Not listed: what has a TTL (outcomes, replies, idempotency
-    /// keys, consumers' states, definitions), the empty stream of a function that was registered and
-    /// its epoch, and dead letters, which are bounded.
+    /// keys, consumers' states, definitions, epochs), the empty stream of a function that is served, and
+    /// dead letters, which are bounded.
     pub fn leftovers(&self, now: StoreTime) -> Vec<Leftover> {
         let mut found = Vec::new();
         for (id, function) in &self.state.functions {
@@ -85,7 +85,7 @@ impl MemStore {
                     }
                 }
             }
-            if function.epoch() == 0 {
+            if function.consumers(now).next().is_none() {
                 add(LeftoverKind::Stream, id.to_string());
             }
         }

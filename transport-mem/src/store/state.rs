@@ -260,11 +260,12 @@ impl State {
 }
 
 impl Work<'_> {
-    /// One operation on one function; a step that closes a call may be the last of a function's.
+    /// One operation on one function; a step that closes a call or removes a consumer may be the last of a
+    /// function's.
     fn perform(&mut self, op: &Op, used: Use) -> OpResult {
         let result = self.act(op, used);
         if self.closed_any {
-            self.function.forget_unserved();
+            self.function.forget_unserved(self.now);
         }
         result
     }

@@ -153,9 +153,9 @@ impl MemStore {
         function.map(|function| function.consumers(now).cloned().collect()).unwrap_or_default()
     }
 
-    /// The epoch that a function's last registration took; zero if there was none.
-    pub fn epoch(&self, function: &FunctionId) -> Epoch {
-        Epoch(self.state.functions.get(function).map_or(0, super::function::Function::epoch))
+    /// The epoch that a function's last registration took; zero if there was none, or if it is forgotten.
+    pub fn epoch(&self, now: StoreTime, function: &FunctionId) -> Epoch {
+        Epoch(self.state.functions.get(function).map_or(0, |function| function.epoch(now)))
     }
 
     /// Whose reply streams there are, by caller.

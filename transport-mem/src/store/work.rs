@@ -24,7 +24,7 @@ pub(super) struct Work<'a> {
     pub(super) config: &'a StoreConfig,
     /// What blocked sessions are to be looked at afterwards.
     pub(super) ready: &'a mut Vec<Ready>,
-    /// Whether this step closed anything.
+    /// Whether this step closed a call or removed a consumer.
     pub(super) closed_any: bool,
 }
 

@@ -68,7 +68,7 @@ fn the_last_lease_that_ends_makes_a_dead_letter() {
         let lease = steadfast_core::call::Lease {
             entry: world.fetch("w").entry,
             consumer: crate::world::consumer("w"),
-            epoch: world.store.epoch(&function()),
+            epoch: world.store.epoch(world.now, &function()),
         };
         world.check(&defer("c1", &lease, nonce, seconds(20)), "done");
     }

@@ -1,6 +1,8 @@
 //! Time to live is decided when an operation comes, by comparing with its time.
 
+use steadfast_core::name::Epoch;
 use steadfast_core::op::{Op, Reply};
+use steadfast_core::time::StoreTime;
 
 use crate::world::{World, beat, complete, consumer, function, keyed, seconds};
 
@@ -59,4 +61,21 @@ fn a_consumer_whose_state_expired_is_robbed_like_any_stranger() {
     assert_eq!((swept.robbed, swept.names_removed), (1, 1));
     let deregister = Op::Deregister { function: function(), consumer: consumer("w"), epoch };
     world.check(&deregister, "deregistered, 0 released");
+}
+
+#[test]
+fn the_epoch_lives_by_the_heartbeat_and_never_goes_back() {
+    let mut world = World::new();
+    let first = world.register("w");
+    world.pass(seconds(3_599));
+    world.check(&beat("w", first, world.session), "beaten, 0 removed");
+    world.pass(seconds(3_599));
+    assert_eq!(world.store.epoch(world.now, &function()), first);
+    world.pass(seconds(1));
+    assert_eq!(world.store.epoch(world.now, &function()), Epoch(0));
+    assert!(world.register("w2") > first);
+    // A clock that goes back takes no epoch back that is known.
+    let second = world.store.epoch(world.now, &function());
+    world.now = StoreTime::from_micros(world.now.as_micros() - 60_000_000);
+    assert!(world.register("w3") > second);
 }

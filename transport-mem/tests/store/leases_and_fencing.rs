@@ -82,7 +82,7 @@ fn a_renewal_answers_only_what_is_lost() {
     let lease = Lease {
         entry: entries[1].0,
         consumer: consumer("w"),
-        epoch: world.store.epoch(&function()),
+        epoch: world.store.epoch(world.now, &function()),
     };
     world.check(&relocate("robbed", &lease, Destination::Release), "done");
     let Reply::Renewed { lost } = world.ask(&Op::Renew {

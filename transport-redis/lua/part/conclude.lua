@@ -117,12 +117,12 @@ local function clear(id, at_hand)
   return cleared
 end
 
--- Removes the stream of a function that was never registered once it holds nothing, and nobody reads it
--- by a name in its group: no other step would ever remove it. The next call creates it again, and whoever
--- serves by then is given that call, as a group begins at `0`. Called at the end of a script that may have
--- closed a call.
+-- Removes the stream of a function that nobody serves once it holds nothing, and nobody reads it by a name
+-- in its group: no other step would ever remove it. The next call creates it again, and whoever serves by
+-- then is given that call, as a group begins at `0`. Called at the end of a script that may have closed a
+-- call, or removed a consumer.
 local function forget_unserved()
-  if not closed_any or call('EXISTS', KEYS[6], KEYS[7], KEYS[8], OPEN, PARKED) > 0
+  if not closed_any or call('EXISTS', KEYS[7], OPEN, PARKED) > 0
     or call('EXISTS', CALLS) == 0 or call('XLEN', CALLS) > 0 then
     return
   end

@@ -46,8 +46,8 @@ do
     end
   end
 end
--- The stream of a function that was never registered may have to go with its last entry: see below.
-local is_last = closed_any and streamed <= done and call('EXISTS', KEYS[6]) == 0
+-- The stream of a function that nobody serves may have to go with its last entry: see below.
+local is_last = closed_any and streamed <= done and call('EXISTS', KEYS[7]) == 0
 if rest > #ARGV and not is_last then
   send_replies()
   return answers

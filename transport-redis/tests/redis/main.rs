@@ -8,6 +8,7 @@ mod connect_and_classify;
 mod decide_once;
 mod differential;
 mod entries_are_named_once;
+mod epochs_live_by_heartbeats;
 mod falsy_results;
 mod fencing;
 mod fsync_is_confirmed;
