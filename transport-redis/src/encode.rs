@@ -285,8 +285,6 @@ impl<'a> Encoder<'a> {
                 }
                 self.plain(place, cmd);
             }
-            // An operation of a newer core: answered as unsupported, for want of an answer.
-            _ => self.plain(place, redis::cmd("PING")),
         }
     }
 

@@ -87,6 +87,12 @@ impl MemStore {
         self.state.results.remove(call)
     }
 
+    /// The administrator sets another bound of bytes ([`StoreConfig::bytes_max`](super::StoreConfig)).
+    pub fn limit_bytes(&mut self, now: StoreTime, bytes_max: usize) {
+        self.record(now, None, || StoreInput::LimitBytes(bytes_max));
+        self.config.bytes_max = bytes_max;
+    }
+
     /// Changes a function's keys behind the scripts' backs.
     fn tamper(
         &mut self,

@@ -41,6 +41,8 @@ pub enum StoreInput {
     OlderPeerAnswer(Record),
     /// [`MemStore::older_peer_take_result`].
     OlderPeerTakeResult(CallId),
+    /// [`MemStore::limit_bytes`].
+    LimitBytes(usize),
 }
 
 /// One line of the journal.
@@ -111,6 +113,7 @@ impl MemStore {
             StoreInput::OlderPeerTakeResult(call) => {
                 self.older_peer_take_result(*now, call);
             }
+            StoreInput::LimitBytes(bytes_max) => self.limit_bytes(*now, *bytes_max),
         }
     }
 }

@@ -4,51 +4,102 @@ use std::collections::BTreeMap;
 
 use steadfast_core::call::{CallState, Place};
 use steadfast_core::op::{
-    Admission, Beginning, Loss, Op, OpResult, PulseAnswer, Reply, Settlement,
+    Admission, Beginning, Destination, Loss, Op, OpResult, PulseAnswer, Reply, Settlement, Verdict,
 };
 
 /// How often each operation was answered how.
 #[derive(Debug, Default)]
-pub(crate) struct Coverage(BTreeMap<(&'static str, String), u64>);
+pub(crate) struct Coverage(BTreeMap<(What, String), u64>);
 
-/// Operations and answers that a run of some hundred sequences must see.
-const EXPECTED: &[(&str, &[&str])] = &[
-    ("submit", &["accepted", "already open", "already decided", "joined", "full"]),
-    ("requeue", &["accepted", "already open", "already decided", "no such letter"]),
-    ("inspect", &["queued", "pending", "parked", "decided", "absent"]),
-    ("begin", &["begun", "decided", "fenced"]),
-    ("complete", &["done", "overruled", "absent"]),
-    ("fail", &["done", "overruled", "fenced", "absent"]),
-    ("dead-letter", &["done", "overruled", "fenced", "absent"]),
-    ("cancel", &["done", "overruled", "absent"]),
-    ("expire", &["done", "overruled", "not due", "absent"]),
-    ("release", &["done", "overruled", "fenced", "absent"]),
-    ("retry", &["done", "overruled", "fenced", "absent"]),
-    ("defer", &["done", "overruled", "fenced", "absent"]),
-    ("touch", &["done", "overruled", "fenced", "absent"]),
-    ("reject", &["done", "fenced", "absent"]),
-    ("acknowledge", &["cleared", "nothing to clear", "still open"]),
-    ("renew", &["all held", "taken over", "decided"]),
-    ("fetch", &["some", "none", "NoGroup"]),
-    ("reread", &["some", "none", "NoGroup"]),
-    ("register", &["registered"]),
-    ("beat", &["alive", "removed"]),
-    ("deregister", &["none released", "some released"]),
-    ("remove", &["removed", "kept"]),
-    ("survey", &["surveyed"]),
-    ("sweep", &["nothing", "something", "more"]),
-    ("ensure", &["created", "there"]),
-    ("keep replies", &["created", "there"]),
-    ("describe", &["some", "none"]),
-    ("discover", &["some", "none"]),
-    ("letters", &["some", "none"]),
-    ("ping", &["pong"]),
-    ("older add", &["added"]),
-];
+/// Declares the table: what is done, its name, and the answers that a run of some thousand sequences must see.
+macro_rules! expected {
+    ($($what:ident $name:literal: [$($answer:literal),*];)*) => {
+        /// What is done: operations, and apart the verdicts and destinations of those that have some.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        enum What { $($what),* }
+
+        const EXPECTED: &[(What, &str, &[&str])] = &[$((What::$what, $name, &[$($answer),*])),*];
+    };
+}
+
+expected! {
+    Submit "submit": ["accepted", "already open", "already decided", "joined", "full", "OutOfMemory"];
+    Requeue "requeue": ["accepted", "already open", "already decided", "no such letter"];
+    Inspect "inspect": ["queued", "pending", "parked", "missing", "decided", "absent"];
+    Begin "begin": ["begun", "decided", "fenced"];
+    Complete "complete": ["done", "overruled", "absent"];
+    Fail "fail": ["done", "overruled", "fenced", "absent"];
+    DeadLetter "dead-letter": ["done", "overruled", "fenced", "absent"];
+    Cancel "cancel": ["done", "overruled", "absent"];
+    Expire "expire": ["done", "overruled", "not due", "absent"];
+    Release "release": ["done", "overruled", "fenced", "absent"];
+    Retry "retry": ["done", "overruled", "fenced", "absent"];
+    Defer "defer": ["done", "overruled", "fenced", "absent"];
+    Touch "touch": ["done", "overruled", "fenced", "absent"];
+    Reject "reject": ["done", "overruled", "fenced", "absent"];
+    Acknowledge "acknowledge": ["cleared", "nothing to clear", "still open"];
+    Renew "renew": ["all held", "taken over", "decided"];
+    Fetch "fetch": ["some", "none", "NoGroup"];
+    Reread "reread": ["some", "none", "NoGroup"];
+    Register "register": ["registered"];
+    Beat "beat": ["alive", "removed"];
+    Deregister "deregister": ["none released", "some released"];
+    Remove "remove": ["removed", "kept"];
+    Survey "survey": ["surveyed"];
+    Sweep "sweep": ["nothing", "something", "more"];
+    Ensure "ensure": ["created", "there"];
+    KeepReplies "keep replies": ["created", "there"];
+    Describe "describe": ["some", "none"];
+    Discover "discover": ["some", "none"];
+    Letters "letters": ["some", "none"];
+    Ping "ping": ["pong"];
+    OlderAdd "older add": ["added"];
+}
+
+/// Which row of the table an operation belongs to. No wildcard: a new one has to be given a row.
+fn what(op: &Op) -> What {
+    match op {
+        Op::Submit(_) => What::Submit,
+        Op::Requeue { .. } => What::Requeue,
+        Op::Inspect { .. } => What::Inspect,
+        Op::Begin { .. } => What::Begin,
+        Op::Decide { verdict, .. } => match verdict {
+            Verdict::Complete { .. } => What::Complete,
+            Verdict::Fail { .. } => What::Fail,
+            Verdict::DeadLetter { .. } => What::DeadLetter,
+            Verdict::Cancel => What::Cancel,
+            Verdict::Expire => What::Expire,
+        },
+        Op::Move { to, .. } => match to {
+            Destination::Release => What::Release,
+            Destination::Retry { .. } => What::Retry,
+            Destination::Defer { .. } => What::Defer,
+        },
+        Op::Touch { .. } => What::Touch,
+        Op::Reject { .. } => What::Reject,
+        Op::Acknowledge { .. } => What::Acknowledge,
+        Op::Renew { .. } => What::Renew,
+        Op::Fetch { .. } => What::Fetch,
+        Op::Reread { .. } => What::Reread,
+        Op::Register { .. } => What::Register,
+        Op::Beat { .. } => What::Beat,
+        Op::Deregister { .. } => What::Deregister,
+        Op::Remove { .. } => What::Remove,
+        Op::Survey { .. } => What::Survey,
+        Op::Sweep { .. } => What::Sweep,
+        Op::Ensure { .. } => What::Ensure,
+        Op::KeepReplies { .. } => What::KeepReplies,
+        Op::Describe { .. } => What::Describe,
+        Op::Discover { .. } => What::Discover,
+        Op::DeadLetters { .. } => What::Letters,
+        Op::Ping => What::Ping,
+        Op::OlderPeerAdd { .. } => What::OlderAdd,
+    }
+}
 
 impl Coverage {
     pub(crate) fn count(&mut self, op: &Op, result: &OpResult) {
-        *self.0.entry((name(op), answer(result))).or_default() += 1;
+        *self.0.entry((what(op), answer(result))).or_default() += 1;
     }
 
     /// Adds what was seen elsewhere.
@@ -60,14 +111,23 @@ impl Coverage {
 
     /// What should have been seen and was not.
     pub(crate) fn missing(&self) -> Vec<String> {
-        let seen = |op: &str, answer: &str| {
-            self.0.keys().any(|(seen, answered)| *seen == op && answered == answer)
-        };
         EXPECTED
             .iter()
-            .flat_map(|(op, answers)| answers.iter().map(move |answer| (op, answer)))
-            .filter(|(op, answer)| !seen(op, answer))
-            .map(|(op, answer)| format!("{op}: {answer}"))
+            .flat_map(|(what, name, answers)| answers.iter().map(move |it| (*what, name, *it)))
+            .filter(|(what, _, answer)| !self.0.contains_key(&(*what, (*answer).to_owned())))
+            .map(|(_, name, answer)| format!("{name}: {answer}"))
+            .collect()
+    }
+
+    /// What was seen and does not stand in the table: an answer that nothing demands.
+    pub(crate) fn undemanded(&self) -> Vec<String> {
+        let demanded = |what: What, answer: &str| {
+            EXPECTED.iter().any(|(row, _, answers)| *row == what && answers.contains(&answer))
+        };
+        self.0
+            .keys()
+            .filter(|(what, answer)| !demanded(*what, answer))
+            .map(|(what, answer)| format!("{}: {answer}", name(*what)))
             .collect()
     }
 
@@ -76,21 +136,17 @@ impl Coverage {
     pub(crate) fn print(&self, sequences: u32, divergences: usize) {
         println!("{sequences} sequences, {divergences} divergences");
         println!("{:14} {:18} {:>10}", "operation", "answer", "times");
-        for ((op, answer), times) in &self.0 {
-            println!("{op:14} {answer:18} {times:>10}");
+        for ((what, answer), times) in &self.0 {
+            println!("{:14} {answer:18} {times:>10}", name(*what));
         }
         println!("never seen: {:?}", self.missing());
+        println!("seen and not demanded: {:?}", self.undemanded());
     }
 }
 
-fn name(op: &Op) -> &'static str {
-    let told = op.to_string();
-    let mut known = EXPECTED.iter().map(|(name, _)| *name);
-    match op {
-        Op::DeadLetters { .. } => "letters",
-        Op::OlderPeerAdd { .. } => "older add",
-        _ => known.rfind(|name| told.starts_with(name)).unwrap_or("unknown"),
-    }
+fn name(what: What) -> &'static str {
+    let row = EXPECTED.iter().find(|(row, _, _)| *row == what);
+    row.expect("the same macro makes both").1
 }
 
 fn amount(none: bool) -> &'static str {

@@ -12,6 +12,7 @@ mod step;
 use std::cell::RefCell;
 
 use proptest::test_runner::{Config, TestRunner};
+use steadfast_transport_redis::KeyLayout;
 
 use coverage::Coverage;
 use pair::Pair;
@@ -20,21 +21,30 @@ use crate::support::RedisServer;
 
 /// Sequences in an ordinary test run.
 const SEQUENCES: u32 = 40;
+/// The same in the cluster layout, on a plain server.
+const CLUSTER_SEQUENCES: u32 = 10;
 /// So many see every operation with every answer.
 const COVERING_SEQUENCES: u32 = 2_000;
-/// Servers that share a longer run: most of the time is spent waiting for short times to pass.
+/// Servers that share a longer run, every fourth in the cluster layout: most of the time is spent waiting
+/// for short times to pass.
 const SERVERS: u32 = 8;
 
 #[test]
 fn the_reference_and_a_real_server_answer_alike() {
     let Ok(asked) = std::env::var("STEADFAST_DIFFERENTIAL") else {
-        let (_, outcome) = run(SEQUENCES);
+        let cluster = std::thread::spawn(|| run(CLUSTER_SEQUENCES, KeyLayout::Cluster));
+        let (_, outcome) = run(SEQUENCES, KeyLayout::Plain);
         assert_eq!(outcome, Ok(()));
+        let (_, outcome) = cluster.join().expect("a share ends");
+        assert_eq!(outcome, Ok(()), "in the cluster layout");
         return;
     };
     let cases: u32 = asked.parse().expect("STEADFAST_DIFFERENTIAL is a number of sequences");
-    let shares: Vec<_> =
-        (0..SERVERS).map(|_| std::thread::spawn(move || run(cases.div_ceil(SERVERS)))).collect();
+    let share = |number| {
+        let layout = if number % 4 == 0 { KeyLayout::Cluster } else { KeyLayout::Plain };
+        std::thread::spawn(move || run(cases.div_ceil(SERVERS), layout))
+    };
+    let shares: Vec<_> = (0..SERVERS).map(share).collect();
     let mut coverage = Coverage::default();
     let mut divergences = Vec::new();
     for share in shares {
@@ -46,13 +56,14 @@ fn the_reference_and_a_real_server_answer_alike() {
     assert_eq!(divergences, Vec::<String>::new());
     if cases >= COVERING_SEQUENCES {
         assert_eq!(coverage.missing(), Vec::<String>::new(), "never seen");
+        assert_eq!(coverage.undemanded(), Vec::<String>::new(), "seen and not demanded");
     }
 }
 
 /// Runs so many sequences against a server of their own.
-fn run(cases: u32) -> (Coverage, Result<(), String>) {
+fn run(cases: u32, layout: KeyLayout) -> (Coverage, Result<(), String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let pair = RefCell::new(runtime.block_on(Pair::new(RedisServer::start())));
+    let pair = RefCell::new(runtime.block_on(Pair::new(RedisServer::start(), layout)));
     let coverage = RefCell::new(Coverage::default());
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&step::sequences(), |sequence| {

@@ -11,12 +11,13 @@ use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Interest, Link, Transport, Wake};
 use steadfast_core::wire::Keys;
 use steadfast_transport_mem::MemStore;
+use steadfast_transport_redis::KeyLayout;
 
 use super::coverage::Coverage;
 use super::normal::{Normal, normal, shown};
 use super::side::{Action, SHORT, Side};
 use super::step::Step;
-use crate::support::{RedisServer, World, function, inspect, node};
+use crate::support::{RedisServer, World, function, inspect, node, submit};
 
 /// How far apart the stores' stamps may be, beside the longest time that a batch took: the wire rounds to
 /// milliseconds.
@@ -25,6 +26,7 @@ const TOLERANCE: Duration = Duration::from_millis(3);
 /// The real server, and the session that watches replies.
 pub(crate) struct Pair {
     world: World,
+    keys: Keys,
     replies: steadfast_core::name::SessionId,
 }
 
@@ -42,10 +44,14 @@ struct Course<'a> {
 }
 
 impl Pair {
-    pub(crate) async fn new(server: RedisServer) -> Self {
-        let world = World::of(server).await;
+    pub(crate) async fn new(server: RedisServer, layout: KeyLayout) -> Self {
+        let world = World::in_layout(server, layout).await;
+        let keys = match layout {
+            KeyLayout::Cluster => Keys::default().in_cluster(),
+            _ => Keys::default(),
+        };
         let replies = world.transport.connect(Link::Replies).await.unwrap().session;
-        Self { world, replies }
+        Self { world, keys, replies }
     }
 
     pub(crate) async fn run(
@@ -92,6 +98,10 @@ impl Course<'_> {
         for pair in resolved {
             match pair {
                 (Action::Op(one), Action::Op(other)) => ops.push((*one, *other)),
+                (Action::OutOfMemory, _) => {
+                    self.send(std::mem::take(&mut ops)).await?;
+                    self.submit_without_memory().await?;
+                }
                 (one, other) => {
                     self.send(std::mem::take(&mut ops)).await?;
                     self.tamper(one, other);
@@ -171,11 +181,24 @@ impl Course<'_> {
         Err(TestCaseError::fail(told))
     }
 
+    /// Memory is out for as long as a call of its own is submitted, which neither takes.
+    async fn submit_without_memory(&mut self) -> Result<(), TestCaseError> {
+        let () = self.pair.world.raw(&["CONFIG", "SET", "maxmemory", "1"]);
+        let bytes_max = self.store.config().bytes_max;
+        self.store.limit_bytes(self.pair.time(), 0);
+        let op = submit("too much");
+        let sent = self.send(vec![(op.clone(), op)]).await;
+        let () = self.pair.world.raw(&["CONFIG", "SET", "maxmemory", "0"]);
+        self.store.limit_bytes(self.pair.time(), bytes_max);
+        sent
+    }
+
     fn tamper(&mut self, mem: Action, real: Action) {
         let now = self.pair.time();
         let id = function();
-        let keys = Keys::default();
-        let (stream, group) = (keys.calls(&id), keys.group(&id));
+        let keys = self.pair.keys.clone();
+        // The group's name bears no tag.
+        let (stream, group) = (keys.calls(&id), Keys::default().group(&id));
         let world = &mut self.pair.world;
         let _: redis::Value = match real {
             Action::Acknowledge(entry) => world.raw(&["XACK", &stream, &group, &entry.to_string()]),
@@ -201,7 +224,7 @@ impl Course<'_> {
                 std::thread::sleep(SHORT + TOLERANCE * 4);
                 redis::Value::Nil
             }
-            Action::Op(_) => unreachable!("operations are sent"),
+            Action::Op(_) | Action::OutOfMemory => unreachable!("operations are sent"),
         };
         let store = &mut self.store;
         match mem {
@@ -224,7 +247,7 @@ impl Course<'_> {
                 // Ids that were used must not come again within this millisecond.
                 std::thread::sleep(TOLERANCE);
             }
-            Action::Pass | Action::Op(_) => {}
+            Action::Pass | Action::OutOfMemory | Action::Op(_) => {}
         }
         while store.poll_wake().is_some() {}
     }

@@ -29,6 +29,8 @@ pub(crate) enum Action {
     DeleteName(ConsumerId),
     DeleteGroup,
     DeleteStream,
+    /// A call is submitted while memory is out.
+    OutOfMemory,
     Pass,
 }
 
@@ -123,6 +125,7 @@ impl Side {
             Step::DeleteName(id) => Action::DeleteName(consumer(&who(*id))),
             Step::DeleteGroup => Action::DeleteGroup,
             Step::DeleteStream => Action::DeleteStream,
+            Step::OutOfMemory => Action::OutOfMemory,
             Step::Pass => Action::Pass,
             _ => Action::Op(Box::new(self.op(step)?)),
         })

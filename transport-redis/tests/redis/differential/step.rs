@@ -13,6 +13,7 @@ pub(crate) enum Step {
     DeleteName(u8),
     DeleteGroup,
     DeleteStream,
+    OutOfMemory,
     Register(u8),
     Beat { consumers: [u8; 2], wrong_epoch: bool, error: bool },
     Deregister { consumer: u8, wrong_epoch: bool },
@@ -130,7 +131,7 @@ fn settling() -> impl Strategy<Value = Step> {
         1 => (lease.clone(), hold()).prop_map(|(lease, hold)| Step::Touch { lease, hold }),
         1 => (lease.clone(), flag())
             .prop_map(|(lease, letter)| Step::FailByToken { lease, letter }),
-        4 => lease.prop_map(Step::Reject),
+        6 => lease.prop_map(Step::Reject),
         2 => (flag(), call.clone()).prop_map(|(older, call)| Step::Cancel { older, call }),
         2 => (flag(), call.clone()).prop_map(|(older, call)| Step::Expire { older, call }),
         5 => call.prop_map(Step::Acknowledge),
@@ -157,14 +158,14 @@ fn looking() -> impl Strategy<Value = Step> {
         2 => Just(Step::Survey),
         1 => Just(Step::Ping),
         1 => call.clone().prop_map(Step::OlderAck),
-        3 => call.clone().prop_map(Step::OlderAnswer),
+        6 => call.clone().prop_map(Step::OlderAnswer),
         1 => call.prop_map(Step::OlderTake),
         1 => who.prop_map(Step::DeleteName),
     ]
 }
 
 fn tampering() -> impl Strategy<Value = Step> {
-    prop_oneof![Just(Step::DeleteGroup), Just(Step::DeleteStream)]
+    prop_oneof![Just(Step::DeleteGroup), Just(Step::DeleteStream), Just(Step::OutOfMemory)]
 }
 
 /// Sequences of batches.
@@ -175,9 +176,14 @@ pub(crate) fn sequences() -> impl Strategy<Value = Vec<Vec<Step>>> {
         50 => looking(),
         1 => tampering(),
     ];
+    // A token is of use to who deferred just now.
+    let deferring = (0..4_u8, hold(), hold()).prop_map(|(lease, hold, anew)| {
+        vec![Step::Defer { lease, hold }, Step::Touch { lease, hold: anew }]
+    });
     let batch = prop_oneof![
-        3 => prop::collection::vec(step.clone(), 1..2),
-        1 => prop::collection::vec(step, 2..5),
+        36 => prop::collection::vec(step.clone(), 1..2),
+        12 => prop::collection::vec(step, 2..5),
+        1 => deferring,
     ];
     prop::collection::vec(batch, 1..40)
 }

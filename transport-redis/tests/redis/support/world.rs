@@ -4,7 +4,7 @@ use steadfast_core::call::{Delivered, Delivery, Lease};
 use steadfast_core::name::{Epoch, SessionId};
 use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{Link, Transport};
-use steadfast_transport_redis::RedisTransport;
+use steadfast_transport_redis::{KeyLayout, RedisTransport};
 
 use steadfast_tests::RedisServer;
 use steadfast_tests::ops::{consumer, fetch, register};
@@ -29,7 +29,13 @@ impl World {
     }
 
     pub(crate) async fn of(server: RedisServer) -> Self {
-        let transport = transport_to(&server);
+        Self::in_layout(server, KeyLayout::Plain).await
+    }
+
+    pub(crate) async fn in_layout(server: RedisServer, layout: KeyLayout) -> Self {
+        let builder =
+            RedisTransport::builder(&server.url()).expect("the URL of a test server is one");
+        let transport = builder.layout(layout).build().expect("plain TCP needs nothing more");
         let session = transport.connect(Link::Command).await.unwrap().session;
         let raw = server.raw();
         Self { server, transport, session, raw }
