@@ -49,6 +49,7 @@ expected! {
     Sweep "sweep": ["nothing", "something", "more"];
     Ensure "ensure": ["created", "there"];
     KeepReplies "keep replies": ["created", "there"];
+    ForgetReplies "forget replies": ["forgotten", "not there"];
     Describe "describe": ["some", "none"];
     Discover "discover": ["some", "none"];
     Letters "letters": ["some", "none"];
@@ -89,6 +90,7 @@ fn what(op: &Op) -> What {
         Op::Sweep { .. } => What::Sweep,
         Op::Ensure { .. } => What::Ensure,
         Op::KeepReplies { .. } => What::KeepReplies,
+        Op::ForgetReplies { .. } => What::ForgetReplies,
         Op::Describe { .. } => What::Describe,
         Op::Discover { .. } => What::Discover,
         Op::DeadLetters { .. } => What::Letters,
@@ -219,7 +221,7 @@ fn answer(result: &OpResult) -> String {
         }
         Reply::Ensured { created: true } | Reply::RepliesKept { created: true } => "created",
         Reply::Ensured { created: false } | Reply::RepliesKept { created: false } => "there",
-        Reply::RepliesForgotten { existed: true } => "removed",
+        Reply::RepliesForgotten { existed: true } => "forgotten",
         Reply::RepliesForgotten { existed: false } => "not there",
         Reply::Described(definition) => amount(definition.is_none()),
         Reply::Discovered { definitions, .. } => amount(definitions.is_empty()),
