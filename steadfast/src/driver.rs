@@ -22,7 +22,7 @@ use steadfast_core::machine::{Done, Effect, EffectId, Input, Machine, Output, Re
 use steadfast_core::name::SessionId;
 use steadfast_core::node::Node;
 use steadfast_core::time::Time;
-use steadfast_core::transport::{ErrorKind, Transport, TransportError};
+use steadfast_core::transport::{ErrorKind, Transport, TransportError, Wake};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
@@ -72,6 +72,9 @@ pub(crate) struct Driver {
     /// Watches that begin once what follows from the last wake has been sent: a store that reads a blocking
     /// read before a command answers the command that much later.
     watches: Vec<Performed>,
+    /// Something of what is gathered is a wake that brought something, from which commands may follow. Any
+    /// other watch begins at once: a function that is saved without pause has to be given its calls.
+    was_woken: bool,
     /// Whoever was ready when the first of them came has run since.
     had_turn: bool,
     sessions: BTreeSet<SessionId>,
@@ -106,6 +109,7 @@ impl Driver {
             switchboard: Switchboard::default(),
             performed: FuturesUnordered::new(),
             watches: Vec::new(),
+            was_woken: false,
             had_turn: false,
             sessions: BTreeSet::new(),
             gathered: Vec::new(),
@@ -186,12 +190,14 @@ impl Driver {
                 self.input(Input::Several(inputs));
             }
         }
+        self.was_woken = false;
     }
 
     /// An effect was performed; those without an end of their own tell nothing.
     fn end_of(&mut self, performed: Option<(EffectId, Done)>) {
         if let Some((id, done)) = performed {
             self.note(&done);
+            self.was_woken |= matches!(&done, Done::Watched(Ok(wake)) if *wake != Wake::Nothing);
             self.gathered.push(Input::Done { id, done });
         }
     }
@@ -254,10 +260,14 @@ impl Driver {
                 Some((id, Done::Executed(transport.execute(session, ops).await)))
             }),
             Effect::Watch { session, interest, block } => {
-                return self.watches.push(Box::pin(async move {
+                let watch: Performed = Box::pin(async move {
                     let wake = transport.watch(session, interest, block).await;
                     Some((id, Done::Watched(wake)))
-                }));
+                });
+                if self.was_woken {
+                    return self.watches.push(watch);
+                }
+                watch
             }
             Effect::Abort(session) => Box::pin(async move {
                 transport.abort(session).await;
