@@ -5,10 +5,9 @@
 //! host closes them.
 
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -22,7 +21,7 @@ use steadfast_core::machine::{Done, Effect, EffectId, Input, Machine, Output, Re
 use steadfast_core::name::SessionId;
 use steadfast_core::node::Node;
 use steadfast_core::time::Time;
-use steadfast_core::transport::{ErrorKind, Transport, TransportError, Wake};
+use steadfast_core::transport::{ErrorKind, Transport, TransportError};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
@@ -69,14 +68,6 @@ pub(crate) struct Driver {
     runner: Runner,
     switchboard: Switchboard,
     performed: FuturesUnordered<Performed>,
-    /// Watches that begin once what follows from the last wake has been sent: a store that reads a blocking
-    /// read before a command answers the command that much later.
-    watches: Vec<Performed>,
-    /// Something of what is gathered is a wake that brought something, from which commands may follow. Any
-    /// other watch begins at once: a function that is saved without pause has to be given its calls.
-    was_woken: bool,
-    /// Whoever was ready when the first of them came has run since.
-    had_turn: bool,
     sessions: BTreeSet<SessionId>,
     /// What came and is yet to be handed to the node.
     gathered: Vec<Input>,
@@ -108,9 +99,6 @@ impl Driver {
             runner: parts.runner,
             switchboard: Switchboard::default(),
             performed: FuturesUnordered::new(),
-            watches: Vec::new(),
-            was_woken: false,
-            had_turn: false,
             sessions: BTreeSet::new(),
             gathered: Vec::new(),
             until: None,
@@ -153,10 +141,6 @@ impl Driver {
                     was_tick = true;
                     self.input(Input::Tick);
                 }
-                () = turn(&mut self.had_turn), if !self.watches.is_empty() => {
-                    self.had_turn = false;
-                    self.performed.extend(self.watches.drain(..));
-                }
             }
         }
         self.end().await;
@@ -190,14 +174,12 @@ impl Driver {
                 self.input(Input::Several(inputs));
             }
         }
-        self.was_woken = false;
     }
 
     /// An effect was performed; those without an end of their own tell nothing.
     fn end_of(&mut self, performed: Option<(EffectId, Done)>) {
         if let Some((id, done)) = performed {
             self.note(&done);
-            self.was_woken |= matches!(&done, Done::Watched(Ok(wake)) if *wake != Wake::Nothing);
             self.gathered.push(Input::Done { id, done });
         }
     }
@@ -259,16 +241,10 @@ impl Driver {
             Effect::Execute { session, ops, .. } => Box::pin(async move {
                 Some((id, Done::Executed(transport.execute(session, ops).await)))
             }),
-            Effect::Watch { session, interest, block } => {
-                let watch: Performed = Box::pin(async move {
-                    let wake = transport.watch(session, interest, block).await;
-                    Some((id, Done::Watched(wake)))
-                });
-                if self.was_woken {
-                    return self.watches.push(watch);
-                }
-                watch
-            }
+            Effect::Watch { session, interest, block } => Box::pin(async move {
+                let wake = transport.watch(session, interest, block).await;
+                Some((id, Done::Watched(wake)))
+            }),
             Effect::Abort(session) => Box::pin(async move {
                 transport.abort(session).await;
                 None
@@ -372,17 +348,6 @@ impl Driver {
         .await;
         switchboard.ended();
     }
-}
-
-/// Lets every task that is ready have its turn, once.
-fn turn(had_turn: &mut bool) -> impl Future<Output = ()> {
-    poll_fn(move |context| {
-        if std::mem::replace(had_turn, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
 }
 
 /// The store is there, and does not do what is asked before somebody changes something.
