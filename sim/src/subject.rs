@@ -30,6 +30,11 @@ pub trait SimStore: StoreMachine {
     /// after quiet (P7).
     fn leftovers(&self, now: StoreTime) -> Vec<String>;
 
+    /// Which consumers stand registered, a line for each: nobody does once every host has shut down.
+    fn registered(&self, _now: StoreTime) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Keeps from now on what it takes to go back to an earlier state.
     fn keep_past(&mut self) {}
 

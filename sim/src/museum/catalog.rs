@@ -116,7 +116,7 @@ fn consumers() -> Vec<Exhibit> {
         },
         Exhibit {
             name: "impatient-read",
-            mistake: "a blocked read has a client timeout shorter than its block time",
+            mistake: "a blocked read has a client timeout shorter than its block time, and its end passes for an empty read",
             breaks: Promise::SaveStallsNothing,
             place: slip::<Bent<ImpatientRead>>(scenes::quiet),
         },
@@ -224,7 +224,7 @@ fn registry() -> Vec<Exhibit> {
             name: "names-left",
             mistake: "the names of consumers that have gone are left in the group",
             breaks: Promise::NothingLeaks,
-            place: flaw::<NamesLeft>(scenes::quiet),
+            place: flaw::<NamesLeft>(scenes::saves),
         },
         Exhibit {
             name: "drops-pending",

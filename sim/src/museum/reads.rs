@@ -10,11 +10,12 @@ use steadfast_core::machine::{Done, Effect, EffectId, Input};
 use steadfast_core::name::{CallId, SessionId};
 use steadfast_core::op::{Op, Reply, Verdict};
 use steadfast_core::time::Time;
-use steadfast_core::transport::{ErrorKind, Interest, Link, TransportError, Wake};
+use steadfast_core::transport::{Interest, Link, Wake};
 
 use super::bent::{Aside, Slip, Wish};
 
-/// The client's answer timeout is shorter than the block time: what a read brings later goes nowhere.
+/// The client's answer timeout is shorter than the block time, and its end is taken for "nothing came": what a read
+/// brings later goes nowhere. (Told as a read that failed, it is no mistake: the next heartbeat adopts what is pending.)
 #[derive(Clone, Debug, Default)]
 pub struct ImpatientRead {
     reads: BTreeMap<EffectId, Time>,
@@ -30,13 +31,9 @@ impl Slip for ImpatientRead {
         Some(match input {
             Input::Done { id, done: Done::Watched(Ok(Wake::Deliveries(entries))) } => {
                 let began = self.reads.remove(&id).unwrap_or(aside.now);
-                let done = if aside.now.since(began) > Self::TIMEOUT {
-                    let detail = "no answer in time; a late one is dropped";
-                    Done::Watched(Err(TransportError::unknown(ErrorKind::Timeout, detail)))
-                } else {
-                    Done::Watched(Ok(Wake::Deliveries(entries)))
-                };
-                Input::Done { id, done }
+                let late = aside.now.since(began) > Self::TIMEOUT;
+                let wake = if late { Wake::Nothing } else { Wake::Deliveries(entries) };
+                Input::Done { id, done: Done::Watched(Ok(wake)) }
             }
             input => input,
         })

@@ -50,16 +50,24 @@ impl Flaw for ChecksThenActs {
     }
 }
 
-/// A consumer signs off from the registry, and its name stays in the group.
+/// A consumer signs off from the registry, and its name stays in the group: nobody removes such names.
 #[derive(Clone, Debug, Default)]
-pub struct NamesLeft;
+pub struct NamesLeft {
+    gone: BTreeSet<(FunctionId, ConsumerId)>,
+}
 
 impl Flaw for NamesLeft {
     fn apply(&mut self, at: &mut At<'_>, op: &Op) -> OpResult {
         let result = at.apply(op);
-        if let Op::Deregister { function, consumer, .. } = op {
+        match op {
+            Op::Deregister { function, consumer, .. } => {
+                self.gone.insert((function.clone(), consumer.clone()));
+            }
+            Op::Sweep { .. } => {}
+            _ => return result,
+        }
+        for (function, consumer) in self.gone.iter().cloned() {
             // A read that takes nothing leaves the name as it was.
-            let (function, consumer) = (function.clone(), consumer.clone());
             let _ = at.apply(&Op::Fetch { function, consumer, count: 0 });
         }
         result

@@ -191,6 +191,14 @@ impl World {
             config.consumer_timeout.max(config.stateless_idle) + config.sweep_interval * 3
         };
         self.run_until(self.now() + rest);
+        self.note_leftovers();
+    }
+
+    fn note_leftovers(&mut self) {
+        let left = self.front.with_store(|store, now| store.leftovers(now));
+        for left in left {
+            self.yard.recorder.fact(Fact::LeftOver { what: left.to_string() });
+        }
     }
 
     /// Shuts every host down, and looks at what is left.
@@ -214,14 +222,11 @@ impl World {
             let state = self.look(&function, &call);
             self.yard.recorder.fact(Fact::Final { call, state });
         }
-        let left = self.front.with_store(|store, now| {
-            let unsound = store.audit().into_iter().map(|it| format!("the store is unsound: {it}"));
-            let leftovers = store.leftovers(now).into_iter().map(|left| left.to_string());
-            unsound.chain(leftovers).collect::<Vec<_>>()
-        });
-        for what in left {
+        for what in self.front.with_store(|store, _| store.audit()) {
+            let what = format!("the store is unsound: {what}");
             self.yard.recorder.fact(Fact::LeftOver { what });
         }
+        self.note_leftovers();
     }
 
     /// What the store knows of a call.

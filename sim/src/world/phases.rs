@@ -172,6 +172,14 @@ impl<M: Subject, S: SimStore> World<M, S> {
         };
         // Names are idle by the store's clock, which has to catch up where it was set back.
         self.run_until(self.now + rest + self.store_back);
+        self.note_leftovers();
+    }
+
+    fn note_leftovers(&mut self) {
+        for what in self.store.leftovers(self.store_now()) {
+            self.note(|_| format!("left over: {what}"));
+            self.fact(Fact::LeftOver { what });
+        }
     }
 
     /// Shuts every host down, and looks at what is left.
@@ -198,9 +206,9 @@ impl<M: Subject, S: SimStore> World<M, S> {
         for what in self.store.audit() {
             self.fact(Fact::LeftOver { what: format!("the store is unsound: {what}") });
         }
-        for what in self.store.leftovers(self.store_now()) {
-            self.note(|_| format!("left over: {what}"));
-            self.fact(Fact::LeftOver { what });
+        self.note_leftovers();
+        for what in self.store.registered(self.store_now()) {
+            self.fact(Fact::LeftOver { what: format!("registered though all signed off: {what}") });
         }
         let running: Vec<HostId> = (0..self.hosts.len() as u32)
             .map(HostId)
