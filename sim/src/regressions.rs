@@ -69,7 +69,7 @@ pub fn swarm_of_240() -> Scenario {
 }
 
 /// Every bug, in the order of finding.
-pub const ALL: [Regression; 8] = [
+pub const ALL: [Regression; 9] = [
     Regression {
         name: "late-promotion",
         promise: Promise::SaveStallsNothing,
@@ -125,5 +125,12 @@ pub const ALL: [Regression; 8] = [
         wrong: "a checker took who was handed a call for its holder though the store had lost the handover",
         found: &[(scenario::swarm, &[55_720])],
         case: Some(include_str!("../cases/handover-undone.json")),
+    },
+    Regression {
+        name: "saved-without-pause",
+        promise: Promise::SaveStallsNothing,
+        wrong: "a function saved whenever it was active handed its calls from incarnation to incarnation",
+        found: &[(scenario::resaves, &[11, 54])],
+        case: Some(include_str!("../cases/saved-without-pause.json")),
     },
 ];

@@ -120,6 +120,17 @@ pub fn save_storm() -> Scenario {
     }
 }
 
+/// Saves without pause: each incarnation is saved as soon as it is active.
+pub fn resaves() -> Scenario {
+    Scenario {
+        name: "resaves",
+        about: "two workers; functions saved again as soon as they are active, nothing else wrong",
+        faults: vec![FaultKind::Resave],
+        intensity: Intensity { most: 2, ..calm().intensity },
+        ..save_storm()
+    }
+}
+
 /// Workers are killed while handlers run; another worker is there to take over.
 pub fn crash() -> Scenario {
     Scenario {
@@ -217,5 +228,16 @@ pub fn busy() -> Scenario {
 
 /// Every scenario, by name.
 pub fn all() -> Vec<Scenario> {
-    vec![mini(), calm(), save_storm(), crash(), stops(), network(), swarm(), busy(), ten_workers()]
+    vec![
+        mini(),
+        calm(),
+        save_storm(),
+        resaves(),
+        crash(),
+        stops(),
+        network(),
+        swarm(),
+        busy(),
+        ten_workers(),
+    ]
 }

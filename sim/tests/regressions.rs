@@ -71,6 +71,11 @@ fn a_call_whose_taker_falls_too_was_taken_over() {
 }
 
 #[test]
+fn a_function_saved_whenever_it_is_active_goes_on_serving() {
+    check("saved-without-pause");
+}
+
+#[test]
 fn each_regression_has_a_name_of_its_own_and_its_story_is_told() {
     let names: BTreeSet<&str> = ALL.iter().map(|known| known.name).collect();
     assert_eq!(names.len(), ALL.len());

@@ -76,11 +76,13 @@ pub enum FaultKind {
     Abandon,
     /// Several of the others at one moment.
     Cascade,
+    /// A function is served again as soon as the new incarnation is active, over and over for a while.
+    Resave,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::RequestLost,
         Self::AnswerLost,
         Self::Duplicate,
@@ -110,6 +112,7 @@ impl FaultKind {
         Self::QueueLimit,
         Self::Abandon,
         Self::Cascade,
+        Self::Resave,
     ];
 
     /// The kinds after which the store does not hold what it acknowledged: P1 excuses just that.
@@ -148,6 +151,7 @@ impl FaultKind {
             Self::QueueLimit => "queue-limit",
             Self::Abandon => "abandon",
             Self::Cascade => "cascade",
+            Self::Resave => "resave",
         }
     }
 

@@ -12,6 +12,9 @@ use crate::moment::Moment;
 /// consumer timeout cannot know that others did not.
 pub const NODE_CLOCK_MOST: Duration = Duration::from_secs(15);
 
+/// The longest that functions are saved again and again.
+const RESAVED_MOST: Duration = Duration::from_secs(4);
+
 /// A node's place in the world, whatever incarnation fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -153,6 +156,8 @@ pub enum Fault {
     Together(Vec<Fault>),
     /// Serves a function again.
     Save(SlotId),
+    /// For so long, serves each function again whenever an incarnation of it becomes active.
+    Resave(SlotId, Duration),
     /// Sends a stop.
     Stop {
         /// To this node.
@@ -188,6 +193,7 @@ impl Fault {
             Self::Abandon { .. } => FaultKind::Abandon,
             Self::Together(_) => FaultKind::Cascade,
             Self::Save(_) => FaultKind::Save,
+            Self::Resave(..) => FaultKind::Resave,
             Self::Stop { .. } => FaultKind::Stop,
         }
     }
@@ -384,6 +390,9 @@ fn draw_one(
             back: random.below(8) as u32,
             times: 1 + random.below(3) as u32,
         },
+        FaultKind::Resave => {
+            Fault::Resave(pick(random, stage.workers)?, random.up_to(RESAVED_MOST))
+        }
         FaultKind::Abandon => {
             Fault::Abandon { slot: pick(random, stage.callers)?, back: random.below(4) as u32 }
         }

@@ -93,6 +93,7 @@ impl Fault {
             Self::Kill(slot)
             | Self::Crash { slot, .. }
             | Self::Pause(slot, _)
+            | Self::Resave(slot, _)
             | Self::Partition { slot, .. }
             | Self::NodeClock(slot, _)
             | Self::Retire { slot, .. }
@@ -118,6 +119,7 @@ impl Fault {
         match self {
             Self::Crash { down: lasts, .. }
             | Self::Pause(_, lasts)
+            | Self::Resave(_, lasts)
             | Self::Partition { lasts, .. }
             | Self::Restart { down: lasts }
             | Self::Lose { down: lasts, .. }
@@ -144,6 +146,7 @@ impl Fault {
             Self::Kill(slot)
             | Self::Crash { slot, .. }
             | Self::Pause(slot, _)
+            | Self::Resave(slot, _)
             | Self::Partition { slot, .. }
             | Self::NodeClock(slot, _)
             | Self::Retire { slot, .. }
@@ -158,6 +161,7 @@ impl Fault {
         match self {
             Self::Crash { down: lasts, .. }
             | Self::Pause(_, lasts)
+            | Self::Resave(_, lasts)
             | Self::Partition { lasts, .. }
             | Self::Restart { down: lasts }
             | Self::Lose { down: lasts, .. }

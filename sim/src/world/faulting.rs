@@ -7,7 +7,7 @@ use steadfast_core::command::Command;
 use steadfast_core::config::Config;
 use steadfast_core::entropy::Entropy;
 use steadfast_core::machine::Input;
-use steadfast_core::name::CallId;
+use steadfast_core::name::{CallId, FunctionId};
 use steadfast_core::op::{Op, Reply};
 use steadfast_core::sometimes;
 
@@ -20,6 +20,9 @@ use crate::workload::Intent;
 
 /// After it, a reset or a restart excuses nothing any more by itself.
 const AFTERMATH: Duration = Duration::from_secs(12);
+
+/// A host that saves without pause does so this long after its function is active.
+const SAVED_AFTER: Duration = Duration::from_micros(20);
 
 /// Makes the queues so small that they are full at times.
 pub(super) fn narrow(config: &mut Config, entropy: Entropy) {
@@ -70,6 +73,13 @@ impl<M: Subject, S: SimStore> World<M, S> {
                 }
             }
             Fault::Save(slot) => self.save(slot),
+            Fault::Resave(slot, lasts) => {
+                self.note(|_| {
+                    format!("the functions of {slot:?} are saved again and again for {lasts:?}")
+                });
+                self.slots[usize::from(slot.0)].resaved_until = self.now + lasts;
+                self.save(slot);
+            }
             Fault::Stop { slot, back, times } => self.stop(slot, back, times),
             Fault::Lose { kind, lag, down } => self.lose(kind, lag, down),
             Fault::Flush { restarts } => self.flush(restarts),
@@ -259,6 +269,18 @@ impl<M: Subject, S: SimStore> World<M, S> {
         self.saves += 1;
         let function = (self.saves as usize / 20) % self.scenario.functions.len();
         self.serve(host, function);
+    }
+
+    /// Saves a function of which an incarnation has just become active, where that is done over and over.
+    pub(super) fn save_again(&mut self, host: HostId, function: &FunctionId) {
+        let slot = self.host(host).slot;
+        if self.healed || self.slots[usize::from(slot.0)].resaved_until <= self.now {
+            return;
+        }
+        if let Some(function) = self.scenario.functions.iter().position(|it| it == function) {
+            self.injected.count(FaultKind::Resave);
+            self.queue.push(self.now + SAVED_AFTER, What::Serve(slot, function as u16));
+        }
     }
 
     /// Sends a stop that names somebody from the past, a present one, or somebody else's.

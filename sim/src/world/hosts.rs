@@ -40,6 +40,8 @@ pub(super) struct Slot {
     /// The way to the store is closed like this, by the partition of this number, since then.
     pub(super) closed: Option<(Closed, u32, Moment)>,
     pub(super) partitions: u32,
+    /// Until then its functions are saved again whenever they are active.
+    pub(super) resaved_until: Moment,
 }
 
 impl Slot {
@@ -51,6 +53,7 @@ impl Slot {
             incarnations: 0,
             closed: None,
             partitions: 0,
+            resaved_until: Moment::default(),
         }
     }
 }
@@ -314,6 +317,9 @@ impl<M: Subject, S: SimStore> World<M, S> {
                     self.seen.push(incarnation);
                 }
                 self.probe_status(host, &function, &consumer, status, cause);
+                if status == ConsumerStatus::Active {
+                    self.save_again(host, &function);
+                }
                 self.fact(Fact::Status { host, function, consumer, epoch, status, cause });
             }
             Event::Breaker { from, to } => {

@@ -2,12 +2,12 @@
 
 use crate::attempt::{Attempt, AttemptEnd, AttemptId, Interruption};
 use crate::call::{Failure, FailureKind, OutcomeKind};
-use crate::event::Event;
+use crate::event::{Event, StopCause};
 use crate::machine::Effect;
 use crate::metrics::FunctionMetrics;
 use crate::name::EntryId;
 use crate::node::consumer::input::{Disposition, Ignored};
-use crate::node::consumer::{Consumer, Execution, Phase};
+use crate::node::consumer::{Consumer, Execution, Phase, Registration};
 use crate::node::desk::{Desk, Flight};
 use crate::node::holding::Stage;
 use crate::node::outbox::{Errand, Route};
@@ -24,9 +24,24 @@ impl Consumer {
         self.executions.len() + beginning
     }
 
+    /// Whether it is to begin what it is delivered. Saved before it began anything, it still begins what its
+    /// read brings, as far as it has slots: a function that is saved without pause would hand its calls from
+    /// incarnation to incarnation for ever.
+    fn is_to_begin(&self, desk: &Desk) -> bool {
+        match self.phase {
+            Phase::Active => true,
+            Phase::Stopping(StopCause::Saved) => {
+                let is_registered =
+                    self.registration != Registration::Deregistering && !self.fenced;
+                !self.has_begun && is_registered && !self.is_drained(desk)
+            }
+            _ => false,
+        }
+    }
+
     /// Begins what is buffered while there are slots.
     pub(super) fn begin_buffered(&mut self, desk: &mut Desk, metrics: &mut FunctionMetrics) {
-        if self.phase != Phase::Active || self.holdings.buffered() == 0 {
+        if self.holdings.buffered() == 0 || !self.is_to_begin(desk) {
             return;
         }
         let mut free = (self.options.concurrency as usize).saturating_sub(self.occupied());
@@ -34,7 +49,9 @@ impl Consumer {
             let Some(entry) = self.holdings.next_buffered() else {
                 return;
             };
-            free -= usize::from(self.begin(desk, metrics, entry));
+            let takes_slot = self.begin(desk, metrics, entry);
+            self.has_begun |= takes_slot;
+            free -= usize::from(takes_slot);
         }
     }
 

@@ -219,6 +219,7 @@ impl Consumer {
             }
         }
         if matches!(self.phase, Phase::Stopping(_)) {
+            self.begin_buffered(desk, metrics);
             self.release_buffered(desk, metrics);
         }
     }

@@ -129,6 +129,8 @@ pub(crate) struct Consumer {
     /// It has to register again before it reads: its stream, group or state is gone.
     unregistered: bool,
     retries: u32,
+    /// A call was begun by it.
+    has_begun: bool,
     holdings: Holdings,
     executions: BTreeMap<AttemptId, Execution>,
     /// Entries that are no calls, being made dead letters.
@@ -175,6 +177,7 @@ impl Consumer {
             fenced: false,
             unregistered: true,
             retries: 0,
+            has_begun: false,
             holdings: Holdings::default(),
             executions: BTreeMap::new(),
             rejecting: BTreeSet::new(),
@@ -382,7 +385,7 @@ impl Consumer {
         (self.sweeping, self.is_quiet, self.holdings.buffer().collect::<Vec<_>>()).hash(&mut into);
         (self.retries, &self.executions, &self.rejecting, &self.suspects, &self.adopted)
             .hash(&mut into);
-        (self.look, self.rereading, &self.named).hash(&mut into);
+        (self.look, self.rereading, &self.named, self.has_begun).hash(&mut into);
         now.since(self.delivered_at).hash(&mut into);
         for (entry, holding) in self.holdings.iter() {
             (entry, &holding.delivery.call, holding.delivery.attempt).hash(&mut into);

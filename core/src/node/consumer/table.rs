@@ -306,6 +306,45 @@ fn a_call_adopted_while_the_consumer_signs_off_goes_back_and_delays_nothing() {
     assert_eq!(driven.consumer.holdings.len(), 0);
 }
 
+/// A consumer whose read is under way when it is stopped, and what becomes of three calls that it brings.
+fn check_read_under_way_at_a_stop(begun_before: bool, cause: StopCause, expect: (u64, u64)) {
+    let mut driven = Driven::starting();
+    driven.consumer.options.concurrency = 2;
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    if begun_before {
+        driven.read(vec![delivery(SETTLING, 0)]);
+        let end = AttemptEnd::Success(Payload::null());
+        driven.tell(ConsumerInput::Ran { attempt: AttemptId(0), end });
+    }
+    let before = driven.metrics.started;
+    driven.consumer.reading = Reading::Watching { session: SessionId(4), aborted: false };
+    driven.tell(ConsumerInput::Stop { epoch: None, drain: Duration::from_secs(30), cause });
+    let three = [RUNNING, BEGINNING, STRANGE].map(|entry| delivery(entry, 0));
+    driven.tell(ConsumerInput::Delivered(three.to_vec()));
+    let (begun, given_back) = expect;
+    assert_eq!(driven.metrics.started - before, begun, "{cause}, {begun_before}");
+    assert_eq!(driven.metrics.released, given_back, "{cause}, {begun_before}");
+}
+
+#[test]
+fn a_consumer_saved_before_it_began_anything_begins_what_its_read_brings() {
+    check_read_under_way_at_a_stop(false, StopCause::Saved, (2, 1));
+    check_read_under_way_at_a_stop(true, StopCause::Saved, (0, 3));
+    check_read_under_way_at_a_stop(false, StopCause::Asked, (0, 3));
+}
+
+#[test]
+fn a_saved_consumer_that_signs_off_begins_nothing() {
+    let mut driven = Driven::starting();
+    driven.tell(ConsumerInput::Registered { epoch: OWN });
+    driven.consumer.reading = Reading::Idle;
+    let (drain, cause) = (Duration::from_secs(30), StopCause::Saved);
+    driven.tell(ConsumerInput::Stop { epoch: None, drain, cause });
+    assert_eq!(driven.consumer.registration, Registration::Deregistering);
+    driven.tell(ConsumerInput::Adopted(vec![delivery(RUNNING, 0)]));
+    assert_eq!(driven.metrics.started, 0);
+}
+
 #[test]
 fn an_older_callers_input_over_the_limit_is_rejected_and_its_neighbours_run() {
     let mut driven = Driven::starting();
