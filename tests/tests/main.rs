@@ -9,5 +9,7 @@ mod durability;
 mod inputs_that_come_together;
 mod least_rights_suffice;
 mod nobody_is_robbed;
+mod older_peers;
+mod operators_view;
 mod tls;
 mod trace_of_a_call;
