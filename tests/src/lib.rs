@@ -4,6 +4,7 @@
 //! On the tabletop every effect takes one millisecond there and one back, in order. Nothing is random, so that a trace
 //! of the tabletop is a story that a reader can follow; the simulator is where messages are lost.
 
+mod clock;
 mod half_open;
 mod leaks;
 pub mod ops;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
+use crate::clock::ShiftedClock;
+
 /// A server on a free port of 127.0.0.1, without persistence, with its files in a folder of its own. It
 /// ends when this is dropped.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub struct RedisServer {
     port: u16,
     folder: TempDir,
     arguments: Vec<String>,
+    clock: Option<ShiftedClock>,
 }
 
 impl RedisServer {
@@ -30,11 +33,33 @@ impl RedisServer {
         Self::try_with(arguments).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Starts it with a wall clock that [`RedisServer::shift_clock`] moves.
+    pub fn with_shifted_clock() -> Self {
+        Self::start_by(&[], || ShiftedClock::new().map(Some))
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Lets its wall clock stand off from the machine's by so many seconds from now on.
+    ///
+    /// # Panics
+    /// Where it was not started with such a clock.
+    pub fn shift_clock(&self, offset_s: i64) {
+        let clock = self.clock.as_ref().expect("it was started with a clock that moves");
+        clock.shift(offset_s).unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// Starts it with more arguments; an error that tells what to do where that cannot be.
     pub fn try_with(arguments: &[&str]) -> io::Result<Self> {
+        Self::start_by(arguments, || Ok(None))
+    }
+
+    fn start_by(
+        arguments: &[&str],
+        clock: impl Fn() -> io::Result<Option<ShiftedClock>>,
+    ) -> io::Result<Self> {
         // Somebody else may take a port between its choice and its use.
         for _ in 0..10 {
-            let mut server = Self::spawn(free_port()?, arguments)?;
+            let mut server = Self::spawn(free_port()?, arguments, clock()?)?;
             if server.answers() {
                 return Ok(server);
             }
@@ -65,11 +90,11 @@ impl RedisServer {
         replica
     }
 
-    fn spawn(port: u16, arguments: &[&str]) -> io::Result<Self> {
+    fn spawn(port: u16, arguments: &[&str], clock: Option<ShiftedClock>) -> io::Result<Self> {
         let folder = TempDir::new()?;
         let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
-        let child = process(port, folder.path(), &arguments)?;
-        Ok(Self { child, port, folder, arguments })
+        let child = process(port, folder.path(), &arguments, clock.as_ref())?;
+        Ok(Self { child, port, folder, arguments, clock })
     }
 
     /// Ends it for now; all that it held is lost.
@@ -81,7 +106,7 @@ impl RedisServer {
     pub fn restart(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.child = process(self.port, self.folder.path(), &self.arguments)
+        self.child = process(self.port, self.folder.path(), &self.arguments, self.clock.as_ref())
             .unwrap_or_else(|error| panic!("{error}"));
         assert!(self.answers(), "the server does not start again");
     }
@@ -168,7 +193,7 @@ impl Ended {
     /// Starts it again, empty.
     pub fn start(self) -> RedisServer {
         let mut server =
-            RedisServer::spawn(self.port, &[]).unwrap_or_else(|error| panic!("{error}"));
+            RedisServer::spawn(self.port, &[], None).unwrap_or_else(|error| panic!("{error}"));
         assert!(server.answers(), "the port that it had is taken");
         server
     }
@@ -178,13 +203,19 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn process(port: u16, folder: &Path, arguments: &[String]) -> io::Result<Child> {
+fn process(
+    port: u16,
+    folder: &Path,
+    arguments: &[String],
+    clock: Option<&ShiftedClock>,
+) -> io::Result<Child> {
     Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(["--repl-diskless-sync-delay", "0"])
         .args(["--port", &port.to_string(), "--unixsocket", "socket", "--dir"])
         .arg(folder)
         .args(arguments)
+        .envs(clock.into_iter().flat_map(ShiftedClock::environment))
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -7,6 +7,7 @@ mod a_silent_connection_is_replaced;
 mod a_stop_ends_a_read;
 mod bad_input_costs_nothing;
 mod busy_functions_are_promoted;
+mod clock_jumps_rob_nobody;
 mod durability;
 mod inputs_that_come_together;
 mod least_rights_suffice;
