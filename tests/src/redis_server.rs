@@ -4,15 +4,17 @@ use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
 use crate::clock::ShiftedClock;
+use crate::leaks::leaks;
 
 /// A server on a free port of 127.0.0.1, without persistence, with its files in a folder of its own. It
-/// ends when this is dropped.
+/// ends when this is dropped; what it holds then is judged (P7), unless its test said why something is left.
 #[derive(Debug)]
 pub struct RedisServer {
     child: Child,
@@ -20,6 +22,8 @@ pub struct RedisServer {
     folder: TempDir,
     arguments: Vec<String>,
     clock: Option<ShiftedClock>,
+    /// Why it is not judged.
+    leaves: OnceLock<&'static str>,
 }
 
 impl RedisServer {
@@ -83,6 +87,7 @@ impl RedisServer {
     pub fn replica(&self) -> Self {
         let port = self.port.to_string();
         let replica = Self::with(&["--replicaof", "127.0.0.1", &port]);
+        replica.leaves("what it holds is its primary's");
         let mut raw = self.raw();
         while command::<u64>(&mut raw, &["WAIT", "1", "100"]) == 0 {
             let () = command(&mut raw, &["TIME"]);
@@ -94,11 +99,12 @@ impl RedisServer {
         let folder = TempDir::new()?;
         let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
         let child = process(port, folder.path(), &arguments, clock.as_ref())?;
-        Ok(Self { child, port, folder, arguments, clock })
+        Ok(Self { child, port, folder, arguments, clock, leaves: OnceLock::new() })
     }
 
     /// Ends it for now; all that it held is lost.
     pub fn end(self) -> Ended {
+        self.leaves("who uses it goes on");
         Ended { port: self.port }
     }
 
@@ -109,6 +115,30 @@ impl RedisServer {
         self.child = process(self.port, self.folder.path(), &self.arguments, self.clock.as_ref())
             .unwrap_or_else(|error| panic!("{error}"));
         assert!(self.answers(), "the server does not start again");
+    }
+
+    /// Says why something is left at its end that P7 forbids, so that it is not judged. The first reason stands.
+    pub fn leaves(&self, why: &'static str) {
+        let _ = self.leaves.set(why);
+    }
+
+    /// What it holds that P7 forbids, in every database, once that does not get less.
+    fn leaks(&self) -> Vec<String> {
+        let began = Instant::now();
+        let mut raw = self.raw();
+        loop {
+            let keyspace: String = command(&mut raw, &["INFO", "keyspace"]);
+            let number = |line: &str| Some(line.strip_prefix("db")?.split_once(':')?.0.to_owned());
+            let mut found = Vec::new();
+            for database in keyspace.lines().filter_map(number) {
+                let () = command(&mut raw, &["SELECT", &database]);
+                found.extend(leaks(&mut raw));
+            }
+            if found.is_empty() || began.elapsed() > Duration::from_secs(2) {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits until this very process answers.
@@ -178,8 +208,12 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
+        let ended = self.child.try_wait().is_ok_and(|ended| ended.is_some());
+        let judged = !std::thread::panicking() && !ended && self.leaves.get().is_none();
+        let left = if judged { self.leaks() } else { Vec::new() };
         let _ = self.child.kill();
         let _ = self.child.wait();
+        assert!(left.is_empty(), "left at the server, and no word of why: {left:#?}");
     }
 }
 
