@@ -4,6 +4,8 @@
 //! On the tabletop every effect takes one millisecond there and one back, in order. Nothing is random, so that a trace
 //! of the tabletop is a story that a reader can follow; the simulator is where messages are lost.
 
+mod clock;
+mod half_open;
 mod leaks;
 pub mod ops;
 mod redis_server;
@@ -24,6 +26,7 @@ use steadfast_core::time::{StoreTime, Time};
 use steadfast_core::transport::{Interest, Wake};
 use steadfast_transport_mem::{MemStore, StoreConfig};
 
+pub use half_open::HalfOpen;
 pub use leaks::leaks;
 pub use redis_server::{Ended, RedisServer, command};
 pub use relay::Relay;

@@ -71,6 +71,8 @@ async fn calls_run_and_are_at_the_replica_when_they_are_accepted() {
     let mut raw = replica.raw();
     let open: bool = command(&mut raw, &["HEXISTS", "function_open:nobody:global", id.as_str()]);
     assert!(open, "accepted, and not at the replica");
+    let nobody = FunctionId::new("nobody", "global").unwrap();
+    host.caller().cancel(&nobody, &id).await.unwrap();
     host.shutdown(Duration::from_secs(1)).await.unwrap();
 }
 

@@ -106,6 +106,7 @@ async fn what_is_not_theirs_is_refused() {
             cmd.arg(&words[1..]).arg("1").query(&mut caller);
         assert_eq!(answer.unwrap_err().code(), Some("NOPERM"), "{words:?}");
     }
+    assert_eq!(command::<u64>(&mut server.raw(), &["DEL", "mine"]), 1);
 }
 
 #[tokio::test]

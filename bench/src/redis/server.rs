@@ -15,6 +15,7 @@ impl Server {
     /// Starts it.
     pub(crate) fn start() -> Result<Self> {
         let server = RedisServer::try_with(&[])?;
+        server.leaves("a measurement ends in the middle of its calls");
         let mut connection = server.raw();
         let info: String = redis::cmd("INFO").arg("server").query(&mut connection)?;
         let version = member(&info, "redis_version").unwrap_or_default().to_owned();

@@ -20,6 +20,7 @@ fn check(url: &str, arguments: &[&str], parts: &[&str]) {
 #[test]
 fn each_error_has_its_own() {
     let server = RedisServer::start();
+    server.leaves("a key of another type");
     check(NOWHERE, &[], &[IS_IT_THERE]);
     check(&server.url_as("nouser"), &[], &["WRONGPASS", "check user, password"]);
     check(&server.url_as(":wrong"), &[], &["denied", "check user, password"]);

@@ -49,6 +49,7 @@ fn mistakes_on_the_command_line_do_not_quote_it() {
 #[test]
 fn what_speaks_to_a_server_does_not_show_it() {
     let server = RedisServer::with(&["--requirepass", PASSWORD]);
+    server.leaves("without the password nobody may look");
     let right = server.url_as(&format!(":{PASSWORD}"));
     let folder = Folder::new("[[function]]\nname = \"echo\"\nbuiltin = \"echo\"\n");
     let serving = Run::serve(&folder.functions(), &["--verbose", "--redis", &right]);

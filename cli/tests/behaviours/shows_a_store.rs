@@ -82,6 +82,7 @@ fn a_server_that_is_not_there_is_said_to_be_unavailable() {
 #[test]
 fn a_function_that_cannot_be_read_hides_no_other() {
     let server = RedisServer::start();
+    server.leaves("keys of another type");
     let folder = Folder::new(FUNCTIONS);
     let serving = Run::serve(&folder.functions(), &["--redis", &server.url()]);
     server.replace_by_a_list("function_parked:echo:global");

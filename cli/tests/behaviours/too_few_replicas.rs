@@ -48,6 +48,7 @@ fn serve_says_so_at_its_start() {
 /// The bound is a second over the timeout; the room is for a machine that does much else.
 fn check_bound(timeout: &str, bound: Duration) {
     let server = RedisServer::start();
+    server.leaves("a call that was applied and never confirmed");
     let begun = Instant::now();
     let arguments = ["call", "echo", "--timeout", timeout, "--durability", "replicas:2"];
     let done = run_at(&server.url(), &arguments);

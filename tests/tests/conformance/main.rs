@@ -12,7 +12,7 @@ mod stores;
 mod watches;
 mod world;
 
-use stores::{Cluster, Guarded, Mem, Redis};
+use stores::{Cluster, Guarded, Mem, Prefixed, Redis};
 use world::{World, judged};
 
 /// Runs each behaviour over each store. The reference store runs on paused time.
@@ -31,6 +31,14 @@ macro_rules! over_every_store {
                 $(#[tokio::test]
                 async fn $behaviour() {
                     crate::judged(crate::World::<crate::Redis>::new(), crate::$module::$behaviour).await;
+                })+
+            })+
+        }
+        mod under_a_prefix {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $behaviour() {
+                    crate::judged(crate::World::<crate::Prefixed>::new(), crate::$module::$behaviour).await;
                 })+
             })+
         }

@@ -113,6 +113,42 @@ impl Store for Redis {
     }
 }
 
+/// A Redis server whose keys of the plain layout stand under the prefix that hosts of workflow nodes give them.
+pub(crate) struct Prefixed(RedisServer);
+
+const PREFIX: &str = "n8n-nodes-function:";
+
+impl Store for Prefixed {
+    type Transport = RedisTransport;
+
+    fn start() -> Self {
+        Self(RedisServer::start())
+    }
+
+    fn transport(&self) -> RedisTransport {
+        let builder = RedisTransport::builder(&self.0.url()).expect("it is a URL");
+        builder.prefix(PREFIX).build().expect("plain TCP needs nothing more")
+    }
+
+    /// Beside what is left: keys that bear no prefix.
+    fn leaks(&self) -> Vec<String> {
+        let mut raw = self.0.raw();
+        let mut found = leaks(&mut raw);
+        let keys: Vec<String> = command(&mut raw, &["KEYS", "*"]);
+        found.extend(keys.into_iter().filter(|key| !key.starts_with(PREFIX)));
+        found
+    }
+
+    fn reply_streams(&self) -> usize {
+        redis_reply_streams(&mut self.0.raw())
+    }
+
+    fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
+        let keys = Keys::new(PREFIX);
+        answer_on_redis(&mut self.0.raw(), &keys, name, id, entry);
+    }
+}
+
 /// A node of a Redis cluster, with a prefix.
 pub(crate) struct Cluster(RedisServer);
 

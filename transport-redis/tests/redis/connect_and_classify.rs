@@ -30,6 +30,7 @@ async fn a_session_is_the_servers_client_id() {
 #[tokio::test]
 async fn a_socket_and_a_database_of_the_url_are_used() {
     let server = RedisServer::start();
+    server.leaves("a call that nobody is to run");
     let transport = RedisTransport::builder(&format!("{}?db=3", server.unix_url())).unwrap();
     let transport = transport.prefix("app:").build().unwrap();
     let session = transport.connect(Link::Command).await.unwrap().session;
@@ -51,6 +52,7 @@ async fn refused(url: &str) -> (ErrorKind, Applied) {
 #[tokio::test]
 async fn who_may_not_in_is_denied() {
     let server = RedisServer::with(&["--requirepass", "right"]);
+    server.leaves("without the password nobody may look");
     let at = format!("127.0.0.1:{}", server.port());
     let denied = (ErrorKind::Denied, Applied::No);
     assert_eq!(refused(&format!("redis://{at}")).await, denied);
@@ -90,6 +92,7 @@ async fn a_user_without_client_list_sees_no_sessions() {
 #[tokio::test]
 async fn errors_of_operations_are_told_apart() {
     let mut world = World::new().await;
+    world.server.leaves("keys of another type, and calls beside them");
     let error = world.apply(fetch("w", 1)).await.unwrap_err();
     assert_eq!((error.kind, error.applied), (ErrorKind::NoGroup, Applied::No));
 

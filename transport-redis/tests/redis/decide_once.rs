@@ -66,6 +66,7 @@ async fn past_the_deadline_every_verdict_expires() {
 #[tokio::test]
 async fn a_dead_letter_stands_and_is_requeued_once() {
     let world = World::new().await;
+    world.server.leaves("the call that was requeued, in hand");
     world.check(submit("c1"), "accepted").await;
     let (_, lease) = world.lease("w").await;
     world.check(dead_letter("c1", &lease), "done").await;

@@ -32,6 +32,7 @@ fn kind(result: &OpResult) -> Option<(ErrorKind, Applied)> {
 #[tokio::test]
 async fn nothing_is_told_before_it_is_on_the_disk() {
     let server = RedisServer::start();
+    server.leaves("a call that nobody is to run");
     let is_written = Arc::new(AtomicBool::new(true));
     let is_slow = is_written.clone();
     let relay = Relay::before(&server, move |words| match words {

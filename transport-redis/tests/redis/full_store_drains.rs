@@ -7,6 +7,7 @@ use crate::support::{World, complete, inspect, relocate, submit};
 #[tokio::test]
 async fn a_full_store_drains() {
     let mut world = World::new().await;
+    world.server.leaves("the call for which there was room again");
     world.check(submit("c1"), "accepted").await;
     let (_, lease) = world.lease("w").await;
     let () = world.raw(&["CONFIG", "SET", "maxmemory", "1"]);

@@ -98,6 +98,7 @@ fn check_unread(unread: &[Unread], when: &str) {
 #[tokio::test]
 async fn a_function_that_cannot_be_read_hides_no_other() {
     let mut world = World::new().await;
+    world.server.leaves("a key of another type, and a neighbour's call");
     for key in SURVEYED {
         world.two_functions().await;
         world.server.replace_by_a_list(key);
@@ -111,6 +112,7 @@ async fn a_function_that_cannot_be_read_hides_no_other() {
 #[tokio::test]
 async fn a_heartbeat_that_is_refused_fails_no_other() {
     let mut world = World::new().await;
+    world.server.leaves("a key of another type, and a neighbour's call");
     for key in ["consumer:state:w", "function_calls:greet:global"] {
         let pulses = world.two_functions().await;
         world.server.replace_by_a_list(key);
@@ -125,6 +127,7 @@ async fn a_heartbeat_that_is_refused_fails_no_other() {
 #[tokio::test]
 async fn a_stream_of_another_type_stops_no_sign_of_life() {
     let mut world = World::new().await;
+    world.server.leaves("a key of another type, and a neighbour's call");
     let pulses = world.two_functions().await;
     let seen = |world: &mut World| -> u64 {
         world.raw::<String>(&["HGET", "consumer:state:w", "heartbeatMicros"]).parse().unwrap()
@@ -138,6 +141,7 @@ async fn a_stream_of_another_type_stops_no_sign_of_life() {
 #[tokio::test]
 async fn an_index_of_another_type_fails_nobody() {
     let mut world = World::new().await;
+    world.server.leaves("a key of another type, and a neighbour's call");
     let indexes = [
         "consumer:active:greet:global",
         "consumers:all",
@@ -158,6 +162,7 @@ async fn an_index_of_another_type_fails_nobody() {
 #[tokio::test]
 async fn a_definition_that_cannot_be_read_hides_no_other() {
     let mut world = World::new().await;
+    world.server.leaves("a key of another type, and a neighbour's call");
     world.two_functions().await;
     world.server.replace_by_a_list("function:greet:global");
     let (definitions, unread) = world.discover().await;
@@ -169,6 +174,7 @@ async fn a_definition_that_cannot_be_read_hides_no_other() {
 #[tokio::test]
 async fn an_older_peers_consumer_hides_nobody() {
     let mut world = World::new().await;
+    world.server.leaves("an older peer's state, and a neighbour's call");
     world.two_functions().await;
     let _: u64 = world.raw(&[
         "HSET",
@@ -204,6 +210,7 @@ async fn an_older_peers_consumer_hides_nobody() {
 #[tokio::test]
 async fn a_state_that_makes_no_sense_hides_no_other_function() {
     let mut world = World::new().await;
+    world.server.leaves("a neighbour's call");
     world.two_functions().await;
     let _: u64 = world.raw(&["HSET", "consumer:state:w", "lastHeartbeat", "yesterday"]);
     let survey = world.survey().await;

@@ -7,6 +7,7 @@ use crate::support::{World, complete, fetch, function, inspect, submit};
 #[tokio::test]
 async fn a_pipelined_batch_survives_a_flush() {
     let mut world = World::new().await;
+    world.server.leaves("calls that are open, some in hand");
     world.check(submit("c0"), "accepted").await;
     let () = world.raw(&["SCRIPT", "FLUSH"]);
     // Known again to the server: some of the batch is done at the first try, the rest at the second.

@@ -70,6 +70,7 @@ async fn what_is_no_call_becomes_a_dead_letter() {
 #[tokio::test]
 async fn an_older_consumer_reads_answers_and_acknowledges() {
     let mut world = World::new().await;
+    world.server.leaves("the older consumer's name, until it was idle for a minute");
     world.check(submit("c1"), "accepted").await;
     let read: Vec<(String, Entries)> =
         world.raw(&["XREADGROUP", "GROUP", GROUP, "older", "COUNT", "1", "STREAMS", STREAM, ">"]);

@@ -10,6 +10,7 @@ use crate::support::{
 #[tokio::test]
 async fn a_release_counts_nothing_and_a_retry_counts() {
     let world = World::new().await;
+    world.server.leaves("a call that is in hand");
     world.check(submit("c1"), "accepted").await;
     let (_, mut lease) = world.lease("w").await;
     world.check(relocate("c1", &lease, Destination::Release), "done").await;
@@ -31,6 +32,7 @@ async fn a_release_counts_nothing_and_a_retry_counts() {
 #[tokio::test]
 async fn a_deferred_call_is_touched_and_failed_by_its_token() {
     let world = World::new().await;
+    world.server.leaves("a call that is in hand");
     world.check(submit("c1"), "accepted").await;
     let (_, lease) = world.lease("w").await;
     let to = Destination::Defer { nonce: "n".into(), lease: seconds(60) };

@@ -20,6 +20,7 @@ async fn no_text_holds_a_password() {
 #[tokio::test]
 async fn no_error_holds_a_payload() {
     let mut world = World::new().await;
+    world.server.leaves("a key of another type");
     let () = world.raw(&["SET", "function_calls:greet:global", "text"]);
     let mut submission = submission("c1");
     submission.input = steadfast_core::call::Payload::trusted("\"hunter2\"");

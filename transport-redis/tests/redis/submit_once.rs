@@ -18,6 +18,7 @@ async fn a_repeat_changes_nothing() {
 #[tokio::test]
 async fn a_batch_is_one_command() {
     let mut world = World::new().await;
+    world.server.leaves("calls that nobody is to run");
     let () = world.raw(&["CONFIG", "RESETSTAT"]);
     let ops = (0..20).map(|number| submit(&format!("c{number}"))).collect();
     let results = world.apply_all(ops).await;
@@ -43,6 +44,7 @@ async fn a_key_joins_calls() {
 #[tokio::test]
 async fn one_more_than_the_bound_is_refused() {
     let world = World::new().await;
+    world.server.leaves("a call that nobody is to run");
     let few = |id: &str| Op::Submit(Submission { open_max: 1, ..submission(id) });
     world.check(few("c1"), "accepted").await;
     world.check(few("c2"), "full: 1 open").await;
@@ -52,6 +54,7 @@ async fn one_more_than_the_bound_is_refused() {
 #[tokio::test]
 async fn a_delayed_call_is_parked() {
     let mut world = World::new().await;
+    world.server.leaves("a call that is parked");
     let delayed = Submission { delay: seconds(60), ..submission("c1") };
     world.check(Op::Submit(delayed.clone()), "accepted").await;
     world.check(Op::Submit(Submission { delay: millis(1), ..delayed }), "already open").await;

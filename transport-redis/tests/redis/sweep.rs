@@ -34,6 +34,7 @@ async fn what_is_overdue_is_expired_at_most_so_many_at_once() {
 #[tokio::test]
 async fn a_large_open_hash_is_swept_in_parts() {
     let world = World::new().await;
+    world.server.leaves("calls that are not overdue");
     // More than one sweep looks at; those that are overdue are spread among them.
     for batch in 0..60 {
         let ops = (0..100).map(|number| {
@@ -71,6 +72,7 @@ async fn a_parked_call_that_is_overdue_counts_against_the_limit() {
 #[tokio::test]
 async fn an_overdue_duplicate_of_a_parked_call_counts_its_attempts() {
     let mut world = World::new().await;
+    world.server.leaves("what is parked, until it is due and found to be decided");
     let older = |world: &mut World, more: &[&str]| {
         let words = ["XADD", "function_calls:greet:global", "*", "callId", "o1", "input", "1"];
         let _: String = world.raw(&[&words[..], more].concat());

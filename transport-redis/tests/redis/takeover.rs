@@ -51,6 +51,7 @@ async fn a_removed_consumers_calls_run_elsewhere() {
 #[tokio::test]
 async fn a_stop_gives_back_uncounted() {
     let world = World::new().await;
+    world.server.leaves("the call that was given back, in another's hand");
     world.check(submit("c1"), "accepted").await;
     let (_, Lease { epoch, .. }) = world.lease("w1").await;
     let deregister = Op::Deregister { function: function(), consumer: consumer("w1"), epoch };
@@ -62,6 +63,7 @@ async fn a_stop_gives_back_uncounted() {
 #[tokio::test]
 async fn a_name_without_state_is_robbed_once_idle() {
     let mut world = World::new().await;
+    world.server.leaves("the call that was taken over, in hand");
     world.check(submit("c1"), "accepted").await;
     world.fetch_one("stranger").await;
     world.check(sweep(100, seconds(60)), "swept: 0 promoted, 0 expired, 0 robbed").await;

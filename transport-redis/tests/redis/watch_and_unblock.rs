@@ -28,6 +28,7 @@ async fn until_blocked(world: &mut World, clients: u64) {
 #[tokio::test]
 async fn deliveries_wake_a_read() {
     let mut world = World::new().await;
+    world.server.leaves("the call that was delivered");
     let session = world.transport.connect(Link::Fetch(0)).await.unwrap().session;
     let error = world.transport.watch(session, deliveries(), BLOCK).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoGroup);
@@ -45,6 +46,7 @@ async fn deliveries_wake_a_read() {
 #[tokio::test]
 async fn an_abort_ends_a_read_and_keeps_the_session() {
     let mut world = World::new().await;
+    world.server.leaves("a group that was made sure of, and that nobody registers at");
     world.ask(Op::Ensure { function: function() }).await;
     let session = world.transport.connect(Link::Fetch(0)).await.unwrap().session;
     for _ in 0..20 {
@@ -72,6 +74,7 @@ async fn an_abort_ends_a_read_and_keeps_the_session() {
 #[tokio::test]
 async fn a_dropped_watch_is_unblocked() {
     let mut world = World::new().await;
+    world.server.leaves("a group that was made sure of, and that nobody registers at");
     world.ask(Op::Ensure { function: function() }).await;
     let session = world.transport.connect(Link::Fetch(0)).await.unwrap().session;
     let watch = world.transport.watch(session, deliveries(), BLOCK);
@@ -106,6 +109,7 @@ async fn a_closed_session_ends_its_read() {
 #[tokio::test]
 async fn arrivals_tell_which_function() {
     let world = World::new().await;
+    world.server.leaves("the call that arrived");
     let session = world.transport.connect(Link::Arrivals).await.unwrap().session;
     let quiet: steadfast_core::name::FunctionId = "quiet:global".parse().unwrap();
     let after = vec![(quiet, EntryId::ZERO), (function(), EntryId::ZERO)];

@@ -235,6 +235,7 @@ impl World {
 #[tokio::test]
 async fn a_key_of_another_type_leaves_nothing_half_done() {
     let mut world = World::new().await;
+    world.server.leaves("keys of another type, and calls beside them");
     let mut wrong = Vec::new();
     for case in CASES {
         world.check_case(case, &mut wrong).await;
@@ -246,6 +247,7 @@ async fn a_key_of_another_type_leaves_nothing_half_done() {
 #[tokio::test]
 async fn one_bad_item_of_a_batch_leaves_the_others_whole() {
     let mut world = World::new().await;
+    world.server.leaves("calls whose batch was refused in part");
     let lease = world.held().await;
     world.check(submit("c2"), "accepted").await;
     world.spoil(LETTERS);
@@ -287,6 +289,7 @@ async fn a_sweep_that_fails_at_one_call_does_the_others() {
 #[tokio::test]
 async fn a_call_that_cannot_be_given_back_keeps_no_other() {
     let mut world = World::new().await;
+    world.server.leaves("calls that are in hand");
     for id in ["c1", "c2"] {
         world.check(submit(id), "accepted").await;
     }
