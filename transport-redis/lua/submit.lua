@@ -6,8 +6,7 @@
 -- already, {'R', record} decided already, {'J', call, record or false} joined, {'F', open} full, {'E', error}.
 -- Validates before an item's first write: result, open hash and parking (is the id new?), the idempotency
 -- key, the number of open calls, and that each of these keys has its type, and the result stream that is
--- asked for. Refused as a whole where memory
--- is out, by the server, before the script runs.
+-- asked for. Refused as a whole where memory is out, by the server, before the script runs.
 local function submit(id, input, how)
   local key, reply_to, trace = how.key, how.reply_to, how.trace
   local record = call('GET', RESULT .. id)

@@ -81,11 +81,11 @@ impl Work<'_> {
     ) {
         debug_assert!(self.results.kind(self.now, call).is_none(), "{call} is decided twice");
         self.closed_any = true;
-        let asked_at = self.function.open().get(call).map(|open| open.result_stream);
+        let recorded = self.function.open().get(call).is_some_and(|open| open.result_stream);
         let mut body = self.take(call, standing);
-        // What the open record says holds, also where the entry was lost; an older peer's call has none.
+        // As the open record says, also where the entry was lost. An older peer's call has no record.
         let result_stream = match standing {
-            Standing::Open => asked_at == Some(true),
+            Standing::Open => recorded,
             Standing::Parked | Standing::Entry(_) => {
                 body.as_ref().is_some_and(|body| body.result_stream)
             }

@@ -1,7 +1,7 @@
 -- The ordinary successes that lead the batch, together: of a call that is open, not overdue, with its own
--- entry at hand, that asks for no result stream (its `cancel` is a number), and that stands once. What is read of them is read at once, and they are acknowledged,
--- deleted and closed at once; the answers are those of one decision after the other, told as their number,
--- `done`. `rest` is where the others begin.
+-- entry at hand, that asks for no result stream (its `cancel` is a number), and that stands once. What is
+-- read of them is read at once, and they are acknowledged, deleted and closed at once; the answers are those
+-- of one decision after the other, told as their number, `done`. `rest` is where the others begin.
 local NO_SUCCESS = { E = true, D = true, C = true, X = true }
 local answers, rest, done = {}, 6, 0
 do
