@@ -42,6 +42,13 @@ ask GET result:call-1
 ask TTL result:call-1
 ask DEL result:call-1
 
+echo "# A call asks for a stream of its own, which whoever knows its id may wait for."
+echo '$ steadfast call myFunction --input '"'"'{"n":21}'"'"' --id call-2 --result-stream'
+"$steadfast" call myFunction --input '{"n":21}' --id call-2 --result-stream
+echo
+ask XRANGE function_results:call-2 - +
+ask TTL function_results:call-2
+
 echo "# A call runs while the operator looks."
 "$steadfast" call nap > "$folder/result" &
 call=$!

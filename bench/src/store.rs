@@ -61,6 +61,7 @@ impl Bench {
             idempotency_key: None,
             reply_to: None,
             traceparent: None,
+            result_stream: false,
             open_max: 100_000,
         }));
     }

@@ -34,6 +34,7 @@ struct Order {
     id: Option<CallId>,
     idempotency_key: Option<IdempotencyKey>,
     fail_fast: bool,
+    result_stream: bool,
     timeout: Duration,
 }
 
@@ -86,6 +87,7 @@ fn order(arguments: &CallArguments) -> Result<Order, Failed> {
         id: id.map_err(|error| usage(&error))?,
         idempotency_key: key.map_err(|error| usage(&error))?,
         fail_fast: arguments.fail_fast,
+        result_stream: arguments.result_stream,
         timeout: arguments.timeout,
     })
 }
@@ -178,6 +180,9 @@ async fn submit(caller: &Caller, order: &Order, left: Duration) -> Result<Record
     }
     if order.fail_fast {
         request = request.fail_fast();
+    }
+    if order.result_stream {
+        request = request.result_stream();
     }
     request.record().await
 }

@@ -98,6 +98,9 @@ pub struct Request {
     pub idempotency_key: Option<IdempotencyKey>,
     /// W3C trace context.
     pub traceparent: Option<Arc<str>>,
+    /// Whether the outcome is written to a stream of the call's own too (`function_results:CALLID`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub result_stream: bool,
     /// What to do where nobody serves.
     pub no_consumer: NoConsumer,
 }
@@ -115,6 +118,7 @@ impl Request {
             delay: Duration::ZERO,
             idempotency_key: None,
             traceparent: None,
+            result_stream: false,
             no_consumer: NoConsumer::Wait,
         }
     }

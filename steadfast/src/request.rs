@@ -105,6 +105,15 @@ impl RequestBuilder {
         self.set(|request| request.traceparent = Some(traceparent.into()))
     }
 
+    /// Writes the outcome to a stream of the call's own too, in the step that decides it. On Redis that is
+    /// `function_results:CALLID`, kept for 5 min: another program waits for the outcome by
+    /// `XREAD BLOCK MS STREAMS function_results:CALLID 0` and knows no more than the call's id. The stream has
+    /// one entry, whose field `record` is the text of `result:CALLID`. A call that joins an earlier one by
+    /// an idempotency key has the stream that the earlier one asked for, or none.
+    pub fn result_stream(self) -> Self {
+        self.set(|request| request.result_stream = true)
+    }
+
     /// Cancels the call when the timeout passes, or when the future is dropped.
     pub fn cancel_on_timeout(self) -> Self {
         self.set(|request| request.on_timeout = OnTimeout::Cancel)

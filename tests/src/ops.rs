@@ -55,6 +55,7 @@ pub fn submission(id: &str) -> Submission {
         idempotency_key: None,
         reply_to: None,
         traceparent: None,
+        result_stream: false,
         open_max: 100,
     }
 }

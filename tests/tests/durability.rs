@@ -36,6 +36,7 @@ fn submit() -> Op {
         idempotency_key: None,
         reply_to: Some(NodeId::new("me").unwrap()),
         traceparent: None,
+        result_stream: false,
         open_max: 100,
     })
 }

@@ -26,6 +26,7 @@ fn submit(id: &str) -> Op {
         idempotency_key: None,
         reply_to: None,
         traceparent: None,
+        result_stream: false,
         open_max: 100,
     })
 }

@@ -5,8 +5,8 @@
 -- Replies, one for each item, or first the number of accepted items that lead: {'A'} accepted, {'O'} open
 -- already, {'R', record} decided already, {'J', call, record or false} joined, {'F', open} full, {'E', error}.
 -- Validates before an item's first write: result, open hash and parking (is the id new?), the idempotency
--- key, the number of open calls, and that each of these keys has its type. Refused as a whole where memory
--- is out, by the server, before the script runs.
+-- key, the number of open calls, and that each of these keys has its type, and the result stream that is
+-- asked for. Refused as a whole where memory is out, by the server, before the script runs.
 local function submit(id, input, how)
   local key, reply_to, trace = how.key, how.reply_to, how.trace
   local record = call('GET', RESULT .. id)
@@ -25,14 +25,21 @@ local function submit(id, input, how)
   if open >= how.most then
     return { 'F', open }
   end
-  local delay = tonumber(how.delay_us)
+  local delay, streams = string.match(how.delay_us, '^(%d+)(s?)$')
+  delay, streams = tonumber(delay), streams == 's'
   if delay > 0 then
     call('ZSCORE', DUE, id)
+  end
+  if streams then
+    call('XLEN', result_stream(id))
   end
   local deadline = now + tonumber(how.deadline_us)
   local deadline_ms = int(math.ceil(deadline / 1000))
   local fields = fields_of(id, input, deadline_ms, key, reply_to, trace)
-  local opened = { deadline = deadline, attempt = 1, reply = reply_to }
+  if streams then
+    fields[#fields + 1], fields[#fields + 2] = 'resultStream', '1'
+  end
+  local opened = { deadline = deadline, attempt = 1, reply = reply_to, streams = streams }
   ensure()
   if keyed then
     call('SET', keyed, id, 'PX', int(math.ceil(deadline / 1000 - now / 1000) + 300000))

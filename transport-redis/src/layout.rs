@@ -110,3 +110,22 @@ fn bare(mut key: String) -> String {
     debug_assert_eq!(last, Some('x'), "the id stands at the end of the key");
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The scripts derive the one from the other (`lua/part/open.lua`).
+    #[test]
+    fn a_result_stream_stands_beside_its_result() {
+        let function = FunctionId::new("greet", "global").unwrap();
+        let call = CallId::new("c1").unwrap();
+        for layout in [KeyLayout::Plain, KeyLayout::Cluster] {
+            let layout = Layout::new(layout, "result:app:", 1);
+            let results = layout.result_prefix(&function);
+            let start = results.strip_suffix("result:").unwrap();
+            let expect = layout.keys.result_stream(&function, &call);
+            assert_eq!(format!("{start}function_results:{call}"), expect);
+        }
+    }
+}

@@ -40,6 +40,11 @@ pub(crate) struct CallArguments {
     #[arg(long)]
     pub(crate) fail_fast: bool,
 
+    /// Writes the outcome to a stream of the call's own too, `function_results:ID`, which another program
+    /// may wait for: one entry, whose field `record` is the text of `result:ID`. It is kept for 5 min.
+    #[arg(long, requires = "id")]
+    pub(crate) result_stream: bool,
+
     #[command(flatten)]
     pub(crate) redis: RedisArguments,
 }
@@ -63,6 +68,7 @@ Examples:
   steadfast call double --input '{"n":21}' --redis redis://127.0.0.1:6379
   jq -n '{name:"Ada"}' | steadfast call greet --input - --timeout 5s
   steadfast call charge --scope shop --input '{"order":17}' --idempotency-key order-17
+  steadfast call charge --id order-17 --result-stream; redis-cli XRANGE function_results:order-17 - +
   steadfast call double --input '{"n":21}' --durability replicas:1 --prefix app:
   steadfast call nightly --fail-fast || echo "not served, or failed: $?"
 "#;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
+use steadfast_tests::command;
 
 use crate::binary::{Folder, Run, shell, steadfast};
 use crate::redis_server::{NOWHERE, RedisServer, run_at};
@@ -87,6 +88,27 @@ fn calls_with_the_same_id_or_key_are_one_call() {
         assert_eq!(call(), first);
     }
     assert_eq!(std::fs::read_to_string(folder.path("begun")).unwrap(), "x\nx\n");
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().code, Some(0));
+}
+
+#[test]
+fn the_outcome_goes_to_a_stream_where_that_is_asked_for() {
+    let server = RedisServer::start();
+    let url = &server.url();
+    let folder = Folder::new("[[function]]\nname = \"echo\"\nbuiltin = \"echo\"\n");
+    let serving = Run::serve(&folder.functions(), &["--redis", url]);
+    check(url, &["echo", "--input", "7", "--id", "a", "--result-stream"], Ok("7\n"));
+    check(url, &["echo", "--input", "7", "--id", "b"], Ok("7\n"));
+    check(url, &["echo", "--result-stream"], Err((2, "--id <ID>")));
+    let mut raw = server.raw();
+    let streams: Vec<String> = command(&mut raw, &["KEYS", "function_results:*"]);
+    assert_eq!(streams, ["function_results:a"]);
+    let text: String = command(&mut raw, &["GET", "result:a"]);
+    let entries: Vec<(String, [String; 2])> =
+        command(&mut raw, &["XRANGE", "function_results:a", "-", "+"]);
+    let records: Vec<_> = entries.into_iter().map(|(_, record)| record).collect();
+    assert_eq!(records, [["record".to_owned(), text]]);
     serving.signal(Signal::SIGTERM);
     assert_eq!(serving.end().code, Some(0));
 }

@@ -25,7 +25,7 @@ fn every_shell_has_completions_that_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let completions = run_at("", &["completions", shell]);
         assert_eq!((completions.code, completions.stderr.as_str()), (Some(0), ""));
-        for part in COMMANDS.iter().chain(&["idempotency-key"]) {
+        for part in COMMANDS.iter().chain(&["idempotency-key", "result-stream"]) {
             assert!(completions.stdout.contains(part), "{shell} does not know {part}");
         }
     }

@@ -51,6 +51,10 @@ pub struct Submission {
     pub reply_to: Option<CallerId>,
     /// W3C trace context, handed to the consumer.
     pub traceparent: Option<Arc<str>>,
+    /// Whether the outcome is written to a stream of the call's own too (`function_results:CALLID`), for
+    /// whoever else waits for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub result_stream: bool,
     /// The most calls of this function that may be open; one more is refused.
     pub open_max: u32,
 }
@@ -199,7 +203,8 @@ pub struct Pulse {
 pub enum Op {
     /// Adds a call. Creates stream and group (at `0`) where they are missing. Admits a call id once: a
     /// call that is open, or whose result is kept, answers so and changes nothing. An idempotency key
-    /// that names another call joins it. Refused with [`Admission::Full`] before any write.
+    /// that names another call joins it, as that one was made. Refused with [`Admission::Full`] before any
+    /// write.
     Submit(Submission),
     /// What the store knows of a call. Writes nothing.
     Inspect {
@@ -223,10 +228,11 @@ pub enum Op {
         /// The most attempts the function allows.
         attempts_max: u32,
     },
-    /// Decides a call: writes the outcome (`result:CALLID`, and one entry to the caller's reply stream
-    /// where it exists), removes the call from the open hash, acknowledges and deletes its entry or its
-    /// parking place. The first decision wins. Past the deadline every verdict becomes `Expired`, but an
-    /// older peer's call is expired only by [`Verdict::Expire`].
+    /// Decides a call: writes the outcome (`result:CALLID`, one entry to the caller's reply stream where it
+    /// exists, and one to `function_results:CALLID` where the call asks for that), removes the call from the
+    /// open hash, acknowledges and deletes its entry or its parking place. The first decision wins. Past the
+    /// deadline every verdict becomes `Expired`, but an older peer's call is expired only by
+    /// [`Verdict::Expire`].
     Decide {
         /// The function called.
         function: FunctionId,

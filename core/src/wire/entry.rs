@@ -40,6 +40,8 @@ pub mod fields {
     pub const TRACEPARENT: &str = "traceparent";
     /// The idempotency key that the call was submitted with.
     pub const IDEMPOTENCY_KEY: &str = "idempotencyKey";
+    /// `1` where the call asks for a result stream; of anything else, or left out, it asks for none.
+    pub const RESULT_STREAM: &str = "resultStream";
 }
 
 /// A call as it stands in the stream.
@@ -63,6 +65,9 @@ pub struct CallEntry {
     pub traceparent: Option<Arc<str>>,
     /// The idempotency key that the call was submitted with.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The outcome is written to the call's result stream too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub result_stream: bool,
 }
 
 /// Why an entry is no call. Names fields, quotes no content.
@@ -103,6 +108,7 @@ struct Found<'a> {
     reply_to: Option<&'a str>,
     traceparent: Option<&'a str>,
     idempotency_key: Option<&'a str>,
+    result_stream: Option<&'a str>,
 }
 
 impl CallEntry {
@@ -123,6 +129,7 @@ impl CallEntry {
             (fields::REPLY_TO, self.reply_to.as_ref().map(CallerId::as_str)),
             (fields::TRACEPARENT, self.traceparent.as_deref()),
             (fields::IDEMPOTENCY_KEY, self.idempotency_key.as_ref().map(IdempotencyKey::as_str)),
+            (fields::RESULT_STREAM, self.result_stream.then_some("1")),
         ];
         written.extend(
             optional.into_iter().filter_map(|(field, value)| Some((field, value?.to_owned()))),
@@ -162,6 +169,7 @@ impl CallEntry {
                 found.idempotency_key,
                 IdempotencyKey::new,
             )?,
+            result_stream: found.result_stream == Some("1"),
         })
     }
 }
@@ -180,6 +188,7 @@ impl<'a> Found<'a> {
                 fields::REPLY_TO => &mut found.reply_to,
                 fields::TRACEPARENT => &mut found.traceparent,
                 fields::IDEMPOTENCY_KEY => &mut found.idempotency_key,
+                fields::RESULT_STREAM => &mut found.result_stream,
                 _ => continue,
             };
             *place = Some(value);
@@ -272,6 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_one_asks_for_a_result_stream() {
+        let asks = |given: &[&str]| {
+            let mut all = vec![("callId", "c1"), ("input", "1")];
+            all.extend(given.iter().map(|value| ("resultStream", *value)));
+            CallEntry::decode(ENTRY, all).unwrap().result_stream
+        };
+        assert!(asks(&["1"]) && asks(&["0", "1"]));
+        assert!(!asks(&[]) && !asks(&[""]) && !asks(&["0"]) && !asks(&["true"]));
+        assert!(!asks(&["1", "0"]));
+    }
+
+    #[test]
     fn a_deadline_is_rounded_up_never_down() {
         let mut entry =
             CallEntry::decode(ENTRY, [("callId", "c1"), ("input", "1"), ("deadline", "5")])
@@ -292,6 +313,7 @@ mod tests {
             reply_to in proptest::option::of("[a-z]{1,8}"),
             traceparent in proptest::option::of("[0-9a-f-]{1,55}"),
             key in proptest::option::of(".{1,8}"),
+            result_stream in any::<bool>(),
         ) -> CallEntry {
             CallEntry {
                 call: CallId::new(call).unwrap(),
@@ -303,6 +325,7 @@ mod tests {
                 reply_to: reply_to.map(|text| CallerId::new(text).unwrap()),
                 traceparent: traceparent.map(Into::into),
                 idempotency_key: key.map(|text| IdempotencyKey::new(text).unwrap()),
+                result_stream,
             }
         }
     }

@@ -40,6 +40,7 @@ impl Bodies {
             reply_to: submission.reply_to.clone(),
             traceparent: None,
             idempotency_key: None,
+            result_stream: submission.result_stream,
         };
         let fields = body.encode(&submission.function);
         let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

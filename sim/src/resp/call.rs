@@ -123,13 +123,17 @@ fn submit(
         return Ok(Submission { call: words.parse()?, input: input(words)?, ..before.clone() });
     }
     *words = manner;
+    let deadline = words.micros()?;
+    let delay = words.text()?;
+    let (delay, result_stream) = delay.strip_suffix('s').map_or((delay, false), |it| (it, true));
     Ok(Submission {
         function: function.clone(),
-        deadline: words.micros()?,
-        delay: words.micros()?,
+        deadline,
+        delay: Duration::from_micros(delay.parse().map_err(|_| Nonsense)?),
         idempotency_key: words.optional()?,
         reply_to: words.optional()?,
         traceparent: words.optional::<String>()?.map(Into::into),
+        result_stream,
         open_max: words.parse()?,
         call: words.parse()?,
         input: input(words)?,

@@ -28,6 +28,7 @@ fn fields(now: StoreTime, function: &FunctionId, delivery: &Delivery) -> Vec<Fra
         reply_to: None,
         traceparent: delivery.traceparent.clone(),
         idempotency_key: None,
+        result_stream: false,
     };
     let written = entry.encode(function);
     let mark = delivery.older_peer.then(|| ("olderPeer", "1".to_owned()));

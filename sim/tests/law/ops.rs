@@ -74,6 +74,7 @@ prop_compose! {
         key in option::of(id()),
         reply_to in option::of(id()),
         traceparent in option::of("[0-9a-f-]{1,20}"),
+        result_stream in any::<bool>(),
         open_max in any::<u32>(),
     ) -> Submission {
         Submission {
@@ -85,6 +86,7 @@ prop_compose! {
             idempotency_key: key.map(|key| key.parse().unwrap()),
             reply_to: reply_to.map(|caller| caller.parse().unwrap()),
             traceparent: traceparent.map(Into::into),
+            result_stream,
             open_max,
         }
     }
@@ -101,6 +103,7 @@ pub(crate) fn plain_submission() -> (Op, OpResult) {
         idempotency_key: None,
         reply_to: None,
         traceparent: None,
+        result_stream: false,
         open_max: 10,
     };
     (Op::Submit(submission), Ok(results::accepted()))

@@ -214,3 +214,29 @@ pub(crate) async fn what_is_no_call_is_a_dead_letter<S: Store>(world: &World<S>)
     world.check(reject(good.entry), "fenced").await;
     world.check(complete("c1", "1", Some(good.entry)), "done").await;
 }
+
+pub(crate) async fn an_outcome_is_streamed_where_the_call_asks<S: Store>(world: &World<S>) {
+    world.register("w").await;
+    let asking = |id: &str| Submission { result_stream: true, ..submission(id) };
+    let streamed = |id: &str| -> Vec<_> {
+        world.store.result_stream(id).into_iter().map(|record| record.outcome).collect()
+    };
+    world.check(Op::Submit(asking("c1")), "accepted").await;
+    world.check(submit("c2"), "accepted").await;
+    let short = Submission { deadline: millis(20), ..asking("c3") };
+    world.check(Op::Submit(short), "accepted").await;
+    assert_eq!(streamed("c1"), []);
+    for delivered in world.fetch_all("w").await {
+        let Delivered::Call(delivery) = delivered else { panic!("{delivered}") };
+        if delivery.call != call("c3") {
+            let complete = complete(delivery.call.as_str(), "0", Some(delivery.entry));
+            world.check(complete.clone(), "done").await;
+            world.check(complete, "overruled: success").await;
+        }
+    }
+    tokio::time::sleep(millis(30)).await;
+    world.check(sweep(100, seconds(60)), "swept: 0 promoted, 1 expired, 0 robbed").await;
+    assert_eq!(streamed("c1"), [Outcome::Success(Payload::trusted("0"))]);
+    assert_eq!(streamed("c2"), []);
+    assert_eq!(streamed("c3"), [Outcome::Expired]);
+}

@@ -196,6 +196,21 @@ pub(crate) async fn errors_have_types<S: Store>(world: &World<S>) {
     world.keep(host);
 }
 
+pub(crate) async fn a_caller_asks_for_a_result_stream<S: Store>(world: &World<S>) {
+    let host = world.serving(1, echo("greet", "global")).await;
+    let request = |id: &str| {
+        let request = host.caller().request("greet", "global").call_id(call(id));
+        request.input(&7).expect("a number is JSON")
+    };
+    assert_eq!(request("asks").result_stream().send::<u32>().await, Ok(7));
+    assert_eq!(request("asks not").send::<u32>().await, Ok(7));
+    let streamed = world.store.result_stream("asks");
+    let kinds: Vec<_> = streamed.iter().map(|record| record.outcome.kind()).collect();
+    assert_eq!(kinds, [OutcomeKind::Success]);
+    assert_eq!(world.store.result_stream("asks not"), []);
+    world.keep(host);
+}
+
 pub(crate) async fn a_function_is_stopped_and_served_again<S: Store>(world: &World<S>) {
     let worker = world.serving(1, echo("echo", "global")).await;
     let client = world.host(2).await;

@@ -65,7 +65,7 @@ over_every_store! {
     calls: a_call_is_admitted_once, a_key_joins_calls, a_full_function_refuses, a_call_is_decided_once,
         falsy_values_stand, names_with_colons_and_spaces_are_kept_apart, a_deadline_expires,
         a_call_that_nobody_served_leaves_nothing, an_older_callers_entry_is_served,
-        what_is_no_call_is_a_dead_letter;
+        what_is_no_call_is_a_dead_letter, an_outcome_is_streamed_where_the_call_asks;
     settling: a_failure_needs_its_lease, a_release_counts_nothing_and_a_retry_counts,
         a_deferral_ends_by_its_token, a_takeover_is_counted, a_dead_letter_is_requeued,
         a_cancel_decides_wherever_the_call_stands;
@@ -77,7 +77,7 @@ over_every_store! {
     hosts: a_call_goes_there_and_back, many_calls_each_get_their_own, one_key_is_one_execution,
         a_cancel_reaches_every_awaiter, a_deadline_passes_where_nobody_serves,
         attempts_run_out_and_the_letter_is_requeued, a_token_completes_from_elsewhere,
-        errors_have_types, a_function_is_stopped_and_served_again,
+        errors_have_types, a_caller_asks_for_a_result_stream, a_function_is_stopped_and_served_again,
         a_host_that_ends_leaves_no_reply_stream, what_an_older_consumer_answered_is_cleared_away;
     hosts_under_faults: saves_under_load_lose_nothing, calls_of_a_dead_host_run_elsewhere,
         a_lost_consumer_name_is_found_again;

@@ -5,7 +5,7 @@ use steadfast_core::call::{Outcome, Payload, Record};
 use steadfast_core::name::EntryId;
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::Transport;
-use steadfast_core::wire::Keys;
+use steadfast_core::wire::{Keys, decode_result};
 use steadfast_tests::ops::{call, consumer, function};
 use steadfast_tests::{RedisServer, command, leaks};
 use steadfast_transport_mem::MemTransport;
@@ -27,12 +27,25 @@ pub(crate) trait Store: Sized {
     /// How many reply streams there are.
     fn reply_streams(&self) -> usize;
 
+    /// What stands in the result stream of a call of `greet`, in order.
+    fn result_stream(&self, id: &str) -> Vec<Record>;
+
     /// An older consumer answers the call with `7`, acknowledges its entry, and leaves.
     fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId);
 }
 
 fn redis_reply_streams(raw: &mut Connection) -> usize {
     command::<Vec<String>>(raw, &["KEYS", "*replies:*"]).len()
+}
+
+fn redis_result_stream(raw: &mut Connection, keys: &Keys, id: &str) -> Vec<Record> {
+    let key = keys.result_stream(&function(), &call(id));
+    let entries: Vec<(String, [String; 2])> = command(raw, &["XRANGE", &key, "-", "+"]);
+    let read = |(_, [field, text]): (_, [String; 2])| {
+        assert_eq!(field, "record");
+        decode_result(&text).expect("it is a record's text")
+    };
+    entries.into_iter().map(read).collect()
 }
 
 fn answer_on_redis(raw: &mut Connection, keys: &Keys, name: &str, id: &str, entry: EntryId) {
@@ -72,6 +85,10 @@ impl Store for Mem {
         self.0.with_store(|store, now| store.reply_streams(now).len())
     }
 
+    fn result_stream(&self, id: &str) -> Vec<Record> {
+        self.0.with_store(|store, now| store.result_stream(now, &call(id)))
+    }
+
     fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
         let outcome = Outcome::Success(Payload::trusted("7"));
         let record =
@@ -105,6 +122,10 @@ impl Store for Redis {
 
     fn reply_streams(&self) -> usize {
         redis_reply_streams(&mut self.0.raw())
+    }
+
+    fn result_stream(&self, id: &str) -> Vec<Record> {
+        redis_result_stream(&mut self.0.raw(), &Keys::default(), id)
     }
 
     fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
@@ -180,6 +201,10 @@ impl Store for Cluster {
         redis_reply_streams(&mut self.0.raw())
     }
 
+    fn result_stream(&self, id: &str) -> Vec<Record> {
+        redis_result_stream(&mut self.0.raw(), &Keys::new("app:").in_cluster(), id)
+    }
+
     fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
         let keys = Keys::new("app:").in_cluster();
         answer_on_redis(&mut self.0.raw(), &keys, name, id, entry);
@@ -209,6 +234,10 @@ impl Store for Guarded {
 
     fn reply_streams(&self) -> usize {
         redis_reply_streams(&mut self.0.raw())
+    }
+
+    fn result_stream(&self, id: &str) -> Vec<Record> {
+        redis_result_stream(&mut self.0.raw(), &Keys::default(), id)
     }
 
     fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {

@@ -18,7 +18,8 @@ impl MemStore {
             audit_calls(id, function, &mut wrong);
             audit_stream(id, function, &mut wrong);
         }
-        let results = self.state.results.bytes + self.state.replies.bytes;
+        let streamed = self.state.result_streams.bytes;
+        let results = self.state.results.bytes + streamed + self.state.replies.bytes;
         let used = self.used();
         if used.calls != calls {
             wrong.push(format!("{} calls counted, {calls} held", used.calls));

@@ -81,7 +81,15 @@ impl Work<'_> {
     ) {
         debug_assert!(self.results.kind(self.now, call).is_none(), "{call} is decided twice");
         self.closed_any = true;
+        let recorded = self.function.open().get(call).is_some_and(|open| open.result_stream);
         let mut body = self.take(call, standing);
+        // As the open record says, also where the entry was lost. An older peer's call has no record.
+        let result_stream = match standing {
+            Standing::Open => recorded,
+            Standing::Parked | Standing::Entry(_) => {
+                body.as_ref().is_some_and(|body| body.result_stream)
+            }
+        };
         // An older caller's duplicate of a call of ours goes with it.
         body = body.or_else(|| at_hand.and_then(|id| self.take_entry(call, id)));
         if let Some(id) = at_hand {
@@ -92,6 +100,9 @@ impl Work<'_> {
             && self.replies.add(self.now, caller, record.clone())
         {
             self.ready.push(Ready::Replies(caller.clone()));
+        }
+        if result_stream {
+            self.result_streams.add(self.now, record.clone());
         }
         if let Outcome::DeadLettered(failure) = &record.outcome {
             let input = body.map(|body| body.input);

@@ -52,6 +52,15 @@ impl MemStore {
                 print.time(kept.expires);
             }
         }
+        for (call, stream) in self.state.result_streams.all() {
+            if stream.expires > now {
+                print.put(call);
+                print.time(stream.expires);
+                for record in &stream.records {
+                    print.put(&(&record.outcome, record.attempts));
+                }
+            }
+        }
         for (caller, stream) in self.state.replies.all() {
             if stream.expires > now {
                 print.put(caller);
@@ -67,11 +76,12 @@ impl MemStore {
 
 fn print_calls(function: &Function, print: &mut Print<'_>) {
     for (call, open) in function.open() {
-        print.put(&(call, open.attempt, open.entry, open.begun));
+        print.put(&(call, open.attempt, open.entry, open.begun, open.result_stream));
         print.time(open.deadline);
     }
     for (call, parked) in function.parked() {
-        print.put(&(call, parked.body.attempt, &parked.nonce, parked.ours));
+        let body = &parked.body;
+        print.put(&(call, body.attempt, &parked.nonce, parked.ours, body.result_stream));
         print.time(parked.due);
     }
     for (key, (call, expires)) in function.keys() {
@@ -109,7 +119,7 @@ fn print_stream(stream: &Stream, print: &mut Print<'_>) {
         print.put(&(id, entry.ours));
         match &entry.content {
             Content::Call(body) => {
-                print.put(&(&body.call, body.attempt, body.takeovers));
+                print.put(&(&body.call, body.attempt, body.takeovers, body.result_stream));
                 print.time(body.deadline);
             }
             Content::Raw { fields, .. } => print.put(fields),

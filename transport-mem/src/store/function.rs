@@ -36,6 +36,8 @@ pub(super) struct Open {
     pub(super) entry: Option<EntryId>,
     /// The entry for which a takeover was counted already.
     pub(super) begun: Option<EntryId>,
+    /// The call asks for a result stream.
+    pub(super) result_stream: bool,
 }
 
 /// A call that waits outside the stream.

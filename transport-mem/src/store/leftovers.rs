@@ -54,8 +54,8 @@ impl fmt::Display for Leftover {
 }
 
 impl MemStore {
-    /// All that P7 forbids after quiet. Not listed: what has a TTL (outcomes, replies, idempotency
-    /// keys, consumers' states, definitions, epochs), the empty stream of a function that is served, and
+    /// All that P7 forbids after quiet. Not listed: what has a TTL (outcomes, result streams, replies,
+    /// idempotency keys, consumers' states, definitions, epochs), the empty stream of a function that is served, and
     /// dead letters, which are bounded.
     pub fn leftovers(&self, now: StoreTime) -> Vec<Leftover> {
         let mut found = Vec::new();

@@ -13,6 +13,8 @@
 //!   and [`Verdict::Expire`] by a search of the stream, once parked by its place. Its takeovers are
 //!   counted in its own fields.
 //! - Idempotency: a key belongs to one function; a call that resubmits its own key is judged by its id.
+//! - Whether a call asks for a result stream stands in its open record, an older peer's call in its own field;
+//!   an outcome that an older peer writes goes to none, and what is requeued asks for none.
 //! - Reads of a reply stream answer at most 1,000 records; a stream that is created anew continues
 //!   after the last reply its caller saw.
 //!
@@ -34,6 +36,7 @@ mod journal;
 mod leftovers;
 mod moves;
 mod replies;
+mod result_streams;
 mod state;
 mod stream;
 mod submit;

@@ -18,7 +18,7 @@ pub(super) const REPLIES_TTL: Duration = Duration::from_secs(60);
 const READ_MAX: usize = 1_000;
 
 /// About how many bytes a record takes.
-fn record_bytes(record: &Record) -> usize {
+pub(super) fn record_bytes(record: &Record) -> usize {
     FRAME_BYTES
         + match &record.outcome {
             Outcome::Success(result) => result.bytes(),

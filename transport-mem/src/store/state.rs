@@ -10,6 +10,7 @@ use steadfast_core::transport::{ErrorKind, TransportError};
 
 use super::function::Function;
 use super::replies::{Replies, Results};
+use super::result_streams::ResultStreams;
 use super::watches::{Ready, Watches};
 use super::work::Work;
 use super::{StoreConfig, Use, consumers, submit};
@@ -25,6 +26,7 @@ pub(super) struct State {
     /// When the next key of each function expires.
     function_expiry: BTreeSet<(StoreTime, FunctionId)>,
     pub(super) results: Results,
+    pub(super) result_streams: ResultStreams,
     pub(super) replies: Replies,
     pub(super) watches: Watches,
     calls: usize,
@@ -41,6 +43,7 @@ impl State {
             functions: BTreeMap::new(),
             function_expiry: BTreeSet::new(),
             results: Results::default(),
+            result_streams: ResultStreams::default(),
             replies: Replies::default(),
             watches: Watches::default(),
             calls: 0,
@@ -51,7 +54,10 @@ impl State {
     pub(super) fn used(&self) -> Use {
         Use {
             calls: self.calls,
-            bytes: self.function_bytes + self.results.bytes + self.replies.bytes,
+            bytes: self.function_bytes
+                + self.results.bytes
+                + self.result_streams.bytes
+                + self.replies.bytes,
         }
     }
 
@@ -90,6 +96,7 @@ impl State {
         self.functions.clear();
         self.function_expiry.clear();
         self.results = Results::default();
+        self.result_streams = ResultStreams::default();
         self.replies = Replies::default();
         self.calls = 0;
         self.function_bytes = 0;
@@ -98,6 +105,7 @@ impl State {
     /// Forgets what has expired.
     fn purge(&mut self, now: StoreTime) {
         self.results.purge(now);
+        self.result_streams.purge(now);
         self.replies.purge(now);
         while let Some((at, id)) = self.function_expiry.first()
             && *at <= now
@@ -145,6 +153,7 @@ impl State {
     ) -> R {
         // Taken out for the time of the work, so that the function can be borrowed beside them.
         let mut results = std::mem::take(&mut self.results);
+        let mut result_streams = std::mem::take(&mut self.result_streams);
         let mut replies = std::mem::take(&mut self.replies);
         let run_id = self.run_id.clone();
         let result = self.settle_function(id, |function| {
@@ -153,6 +162,7 @@ impl State {
                 id,
                 function,
                 results: &mut results,
+                result_streams: &mut result_streams,
                 replies: &mut replies,
                 run_id: &run_id,
                 config,
@@ -161,6 +171,7 @@ impl State {
             })
         });
         self.results = results;
+        self.result_streams = result_streams;
         self.replies = replies;
         result
     }

@@ -39,6 +39,7 @@ impl Work<'_> {
             reply_to: submission.reply_to.clone(),
             traceparent: submission.traceparent.clone(),
             idempotency_key: submission.idempotency_key.clone(),
+            result_stream: submission.result_stream,
         };
         if let Some(key) = &submission.idempotency_key {
             let expires = body.deadline + RESULT_TTL;
@@ -101,7 +102,13 @@ impl Work<'_> {
     fn admit(&mut self, body: &CallEntry) {
         self.function.insert_open(
             body.call.clone(),
-            Open { deadline: body.deadline, attempt: body.attempt, entry: None, begun: None },
+            Open {
+                deadline: body.deadline,
+                attempt: body.attempt,
+                entry: None,
+                begun: None,
+                result_stream: body.result_stream,
+            },
         );
     }
 
@@ -131,6 +138,7 @@ impl Work<'_> {
             reply_to: None,
             traceparent: None,
             idempotency_key: None,
+            result_stream: false,
         };
         self.admit(&body);
         self.append(body, true);

@@ -103,6 +103,13 @@ impl MemStore {
         kept.filter(|kept| kept.expires > now).map(|kept| kept.record.clone()).collect()
     }
 
+    /// What stands in a call's result stream, in order; empty where there is none.
+    pub fn result_stream(&self, now: StoreTime, call: &CallId) -> Vec<Record> {
+        let stream = self.state.result_streams.all().get(call);
+        let kept = stream.filter(|stream| stream.expires > now);
+        kept.map(|stream| stream.records.clone()).unwrap_or_default()
+    }
+
     /// The entries of a function's stream, in order.
     pub fn stream_entries(&self, function: &FunctionId) -> Vec<StreamEntry> {
         let Some(stream) = self.stream(function) else {

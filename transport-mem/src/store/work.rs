@@ -10,6 +10,7 @@ use steadfast_core::wire::CallEntry;
 use super::StoreConfig;
 use super::function::{Function, Parked};
 use super::replies::{Replies, Results};
+use super::result_streams::ResultStreams;
 use super::stream::{Content, Entry, Stream};
 use super::watches::Ready;
 
@@ -19,6 +20,7 @@ pub(super) struct Work<'a> {
     pub(super) id: &'a FunctionId,
     pub(super) function: &'a mut Function,
     pub(super) results: &'a mut Results,
+    pub(super) result_streams: &'a mut ResultStreams,
     pub(super) replies: &'a mut Replies,
     pub(super) run_id: &'a RunId,
     pub(super) config: &'a StoreConfig,

@@ -85,6 +85,12 @@ fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
     proptest::collection::vec((step, any::<bool>()), 1..120)
 }
 
+/// Every second of the calls that are submitted; none that is requeued, and no older caller's.
+fn asks_for_stream(call: &CallId) -> bool {
+    let number = call.as_str().strip_prefix('c').and_then(|number| number.parse::<u8>().ok());
+    number.is_some_and(|number| number % 2 == 0)
+}
+
 /// The store beside what must be true of it.
 struct Judge {
     world: World,
@@ -133,6 +139,7 @@ impl Judge {
                     Op::Submit(Submission {
                         delay: seconds(if *delayed { 30 } else { 0 }),
                         reply_to: Some(caller("me")),
+                        result_stream: asks_for_stream(&call(&name(id))),
                         ..keyed(&name(id), &format!("k{}", id.max(&1)))
                     })
                 })
@@ -300,8 +307,12 @@ impl Judge {
             self.world.store.open_calls().into_iter().map(|(_, call)| call).collect();
         for record in self.world.store.records(self.world.now) {
             assert!(!open.contains(&record.call), "{record} is open too");
+            let (call, kept) = (record.call.clone(), record.clone());
             let before = self.decided.entry(record.call).or_insert_with(|| record.outcome.clone());
             assert_eq!(*before, record.outcome, "an outcome was overwritten");
+            let streamed = self.world.store.result_stream(self.world.now, &call);
+            let expect: Vec<_> = asks_for_stream(&call).then_some(kept).into_iter().collect();
+            assert_eq!(streamed, expect, "the result stream of {call}");
         }
         for call in &self.accepted {
             let decided = self.decided.contains_key(call);

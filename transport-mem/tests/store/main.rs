@@ -11,6 +11,7 @@ mod laws;
 mod leases_and_fencing;
 mod older_peers;
 mod replies;
+mod result_streams;
 mod retry_and_park;
 mod submit_once;
 mod sweep;

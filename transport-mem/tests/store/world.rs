@@ -59,6 +59,7 @@ pub(crate) fn submission(id: &str) -> Submission {
         idempotency_key: None,
         reply_to: None,
         traceparent: None,
+        result_stream: false,
         open_max: 100,
     }
 }

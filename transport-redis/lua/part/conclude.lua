@@ -1,4 +1,4 @@
--- Outcomes: written once, and replied to whoever asked.
+-- Outcomes: written once, where the call asks for it to a stream of its own too, and replied to whoever asked.
 local KINDS =
   { success = true, error = true, expired = true, cancelled = true, dead_lettered = true }
 
@@ -50,16 +50,20 @@ local function conclude(id, standing, at_hand, outcome, attempts)
   local buried = outcome.kind == 'dead_lettered'
   local open = standing.open
   local entry = standing.entry or (open and open.entry) or nil
-  local caller, fields = '', nil
+  local caller, streams, fields = '', false, nil
   if open then
-    caller = open.reply
+    caller, streams = open.reply, open.streams
     if buried then
       local parked = not entry and get_parked(id)
       fields = parked and parked.body.fields or (entry and fields_at(entry)) or nil
     end
   else
     local body = (standing.parked or standing).body
-    caller, fields = body.reply, body.fields
+    caller, streams, fields = body.reply, body.streams, body.fields
+  end
+  local stream = streams and result_stream(id)
+  if stream then
+    call('XLEN', stream)
   end
   if buried then
     call('XLEN', LETTERS)
@@ -90,6 +94,10 @@ local function conclude(id, standing, at_hand, outcome, attempts)
   end
   local text = record_text(id, outcome, attempts)
   call('SET', RESULT .. id, text, 'PX', 300000)
+  if stream then
+    call('XADD', stream, '*', 'record', text)
+    call('PEXPIRE', stream, 300000)
+  end
   if caller ~= '' then
     reply(caller, text)
   end

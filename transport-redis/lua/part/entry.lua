@@ -114,6 +114,7 @@ local KNOWN = {
   callId = 'call', functionName = 'name', input = 'input', item = 'item',
   responseChannel = 'channel', timestamp = 'timestamp', deadline = 'deadline', attempt = 'attempt',
   takeover = 'takeover', replyTo = 'reply', traceparent = 'trace', idempotencyKey = 'key',
+  resultStream = 'streams',
 }
 
 -- Of a field that stands twice the last one counts.
@@ -165,6 +166,7 @@ local function decode(id, fields, trusted)
     return nil
   end
   body.reply = found.reply or ''
+  body.streams = found.streams == '1'
   return body
 end
 

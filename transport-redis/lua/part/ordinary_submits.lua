@@ -1,5 +1,5 @@
--- The ordinary submits that lead the batch, together: no delay, no idempotency key, an id that nobody
--- knows and that stands once. What is read of them is read at once, and so are the open records written;
+-- The ordinary submits that lead the batch, together: no delay, no result stream, no idempotency key, an id
+-- that nobody knows and that stands once. What is read of them is read at once, and so are the open records written;
 -- the answers are those of one submit after the other, told as their number. `rest` is where the others
 -- begin, and `manner` how the one before them was made.
 local answers, rest, manner = {}, 8, nil

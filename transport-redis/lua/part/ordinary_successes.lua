@@ -1,7 +1,7 @@
 -- The ordinary successes that lead the batch, together: of a call that is open, not overdue, with its own
--- entry at hand, and that stands once. What is read of them is read at once, and they are acknowledged,
--- deleted and closed at once; the answers are those of one decision after the other, told as their number,
--- `done`. `rest` is where the others begin.
+-- entry at hand, that asks for no result stream (its `cancel` is a number), and that stands once. What is
+-- read of them is read at once, and they are acknowledged, deleted and closed at once; the answers are those
+-- of one decision after the other, told as their number, `done`. `rest` is where the others begin.
 local NO_SUCCESS = { E = true, D = true, C = true, X = true }
 local answers, rest, done = {}, 6, 0
 do
@@ -22,7 +22,7 @@ do
     for number = 1, count do
       local id, at = ids[number], 2 + number * 4
       local deadline, entry, caller =
-        string.match(opened[number] or '', '^(%d+) %d+ (%S+) %S+ %S+ ?(.*)$')
+        string.match(opened[number] or '', '^(%d+) %d+ (%S+) %d+ %S+ ?(.*)$')
       if entry ~= ARGV[at + 2] or tonumber(deadline) <= now then
         break
       end

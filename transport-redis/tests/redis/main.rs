@@ -19,6 +19,7 @@ mod neighbours;
 mod noscript_recovers;
 mod numbers_are_not_reused;
 mod older_peers;
+mod result_stream;
 mod retry_and_park;
 mod secrets_never_shown;
 mod submit_once;

@@ -192,6 +192,7 @@ impl Caller {
             idempotency_key: request.idempotency_key,
             reply_to: Some(desk.node.clone()),
             traceparent: request.traceparent,
+            result_stream: request.result_stream,
             open_max: desk.config.open_calls_max,
         });
         self.advance(desk, ticket, Step::Submitting { deadline }, op);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_core::call::{CallState, Place};
+use steadfast_core::call::{CallState, OutcomeKind, Place};
 use steadfast_core::op::{
     Admission, Beginning, Destination, Loss, Op, OpResult, PulseAnswer, Reply, Settlement, Verdict,
 };
@@ -14,7 +14,8 @@ pub(crate) struct Coverage(BTreeMap<(What, String), u64>);
 /// Declares the table: what is done, its name, and the answers that a run of some thousand sequences must see.
 macro_rules! expected {
     ($($what:ident $name:literal: [$($answer:literal),*];)*) => {
-        /// What is done: operations, and apart the verdicts and destinations of those that have some.
+        /// What is done: operations, and apart the verdicts and destinations of those that have some; and
+        /// what is found in the end.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         enum What { $($what),* }
 
@@ -55,6 +56,8 @@ expected! {
     Letters "letters": ["some", "none"];
     Ping "ping": ["pong"];
     OlderAdd "older add": ["added"];
+    ResultStream "result stream":
+        ["none", "success", "error", "expired", "cancelled", "dead-lettered"];
 }
 
 /// Which row of the table an operation belongs to. No wildcard: a new one has to be given a row.
@@ -102,6 +105,20 @@ fn what(op: &Op) -> What {
 impl Coverage {
     pub(crate) fn count(&mut self, op: &Op, result: &OpResult) {
         *self.0.entry((what(op), answer(result))).or_default() += 1;
+    }
+
+    /// Counts what stood in a decided call's result stream in the end.
+    pub(crate) fn count_stream(&mut self, kind: Option<OutcomeKind>) {
+        let found = match kind {
+            None => "none",
+            Some(OutcomeKind::Success) => "success",
+            Some(OutcomeKind::Error) => "error",
+            Some(OutcomeKind::Expired) => "expired",
+            Some(OutcomeKind::Cancelled) => "cancelled",
+            Some(OutcomeKind::DeadLettered) => "dead-lettered",
+            Some(_) => "unknown",
+        };
+        *self.0.entry((What::ResultStream, found.to_owned())).or_default() += 1;
     }
 
     /// Adds what was seen elsewhere.

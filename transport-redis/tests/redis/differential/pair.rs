@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use proptest::prelude::TestCaseError;
+use proptest::prelude::{TestCaseError, prop_assert, prop_assert_eq};
 use steadfast_core::call::{Outcome, Payload, Record};
 use steadfast_core::machine::StoreMachine;
 use steadfast_core::name::EntryId;
 use steadfast_core::op::{Op, OpResult};
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Interest, Link, Transport, Wake};
-use steadfast_core::wire::Keys;
+use steadfast_core::wire::{Keys, decode_result};
 use steadfast_transport_mem::MemStore;
 use steadfast_transport_redis::KeyLayout;
 
@@ -17,7 +17,7 @@ use super::coverage::Coverage;
 use super::normal::{Normal, normal, shown};
 use super::side::{Action, SHORT, Side};
 use super::step::Step;
-use crate::support::{RedisServer, World, function, inspect, node, submit};
+use crate::support::{RedisServer, World, call, function, inspect, node, submit};
 
 /// How far apart the stores' stamps may be, beside the longest time that a batch took: the wire rounds to
 /// milliseconds.
@@ -256,8 +256,11 @@ impl Course<'_> {
     async fn end(mut self) -> Result<(), TestCaseError> {
         self.look().await?;
         let ids = (0..5).flat_map(|number| [format!("c{number}"), format!("o{number}")]);
-        let looks = ids.map(|id| (inspect(&id), inspect(&id))).collect();
+        let looks = ids.clone().map(|id| (inspect(&id), inspect(&id))).collect();
         self.send(looks).await?;
+        for id in ids {
+            self.compare_result_streams(&id)?;
+        }
         let interest = Interest::Replies { caller: node("me"), after: EntryId::ZERO };
         let expected = self
             .pair
@@ -284,6 +287,38 @@ impl Course<'_> {
         } else {
             Err(TestCaseError::fail(format!("the reference is unsound: {audit:?}")))
         }
+    }
+}
+
+impl Course<'_> {
+    fn compare_result_streams(&mut self, id: &str) -> Result<(), TestCaseError> {
+        let now = self.pair.time();
+        let records = self.store.result_stream(now, &call(id));
+        let got: Vec<String> = records.iter().map(shown).collect();
+        let key = self.pair.keys.result_stream(&function(), &call(id));
+        let world = &mut self.pair.world;
+        let entries: Vec<(String, Vec<(String, String)>)> = world.raw(&["XRANGE", &key, "-", "+"]);
+        let mut expected = Vec::new();
+        for (entry, fields) in entries {
+            let [(field, text)] = &fields[..] else {
+                return Err(TestCaseError::fail(format!("{key} {entry} has {fields:?}")));
+            };
+            prop_assert_eq!(field, "record");
+            let record = decode_result(text);
+            let record = record.map_err(|error| TestCaseError::fail(format!("{key}: {error}")))?;
+            expected.push(shown(&record));
+        }
+        prop_assert_eq!(&got, &expected, "{}: the reference, and the server", key);
+        if !expected.is_empty() {
+            let ttl_ms: i64 = world.raw(&["PTTL", &key]);
+            prop_assert!((1..=300_000).contains(&ttl_ms), "{} lives for {} ms", key, ttl_ms);
+        }
+        let is_decided = self.store.records(now).iter().any(|it| it.call == call(id));
+        if is_decided || !records.is_empty() {
+            let last = records.last().map(|record| record.outcome.kind());
+            self.coverage.count_stream(last);
+        }
+        Ok(())
     }
 }
 

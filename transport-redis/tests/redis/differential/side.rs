@@ -193,7 +193,8 @@ impl Side {
 
     fn op_on_a_call(&self, step: &Step) -> Option<Op> {
         match step {
-            Step::Submit { call, delay, deadline, keyed, replies, few } => {
+            Step::Submit { call, delay, deadline, keyed, told, few } => {
+                let [replies, streams] = *told;
                 Some(Op::Submit(Submission {
                     delay: duration(*delay),
                     deadline: duration(*deadline),
@@ -201,11 +202,12 @@ impl Side {
                         .then(|| IdempotencyKey::new(format!("k{}", call / 2)).unwrap()),
                     reply_to: replies.then(|| node("me")),
                     traceparent: replies.then(|| "00-trace".into()),
+                    result_stream: streams,
                     open_max: if *few { 2 } else { 100 },
                     ..submission(&ours(*call))
                 }))
             }
-            Step::OlderAdd { call, form } => Some(older_add(*call, *form)),
+            Step::OlderAdd { call, form, streams } => Some(older_add(*call, *form, *streams)),
             Step::Begin { lease, most } => {
                 self.by_lease(*lease, |id, lease| match begin(id, lease) {
                     Op::Begin { function, call, lease, .. } => {
@@ -291,7 +293,7 @@ impl Side {
     }
 }
 
-fn older_add(number: u8, form: Form) -> Op {
+fn older_add(number: u8, form: Form, streams: bool) -> Op {
     let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut fields = vec![
         field("callId", &either(true, number)),
@@ -301,6 +303,9 @@ fn older_add(number: u8, form: Form) -> Op {
         field("timestamp", "2023-11-14T22:13:20Z"),
         field("unknown", "yes"),
     ];
+    if streams {
+        fields.push(field("resultStream", "1"));
+    }
     match form {
         Form::Good => {}
         Form::BadInput => "{\"n\":01}".clone_into(&mut fields[2].1),

@@ -2,11 +2,12 @@
 
 use proptest::prelude::*;
 
-/// One step.
+/// One step. Of a call that is submitted, what is `told` goes to the caller's replies, and to the call's own
+/// stream.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Submit { call: u8, delay: Wait, deadline: Wait, keyed: bool, replies: bool, few: bool },
-    OlderAdd { call: u8, form: Form },
+    Submit { call: u8, delay: Wait, deadline: Wait, keyed: bool, told: [bool; 2], few: bool },
+    OlderAdd { call: u8, form: Form, streams: bool },
     OlderAck(u8),
     OlderAnswer(u8),
     OlderTake(u8),
@@ -92,11 +93,12 @@ fn coming_and_going() -> impl Strategy<Value = Step> {
     let who = 0..3_u8;
     let flag = any::<bool>;
     prop_oneof![
-        10 => (call.clone(), wait(), deadline(), flag(), flag(), prop::bool::weighted(0.1)).prop_map(
-            |(call, delay, deadline, keyed, replies, few)| {
-                Step::Submit { call, delay, deadline, keyed, replies, few }
+        10 => (call.clone(), wait(), deadline(), flag(), [flag(), flag()], prop::bool::weighted(0.1))
+            .prop_map(|(call, delay, deadline, keyed, told, few)| {
+                Step::Submit { call, delay, deadline, keyed, told, few }
             }),
-        6 => (call.clone(), form()).prop_map(|(call, form)| Step::OlderAdd { call, form }),
+        6 => (call.clone(), form(), flag())
+            .prop_map(|(call, form, streams)| Step::OlderAdd { call, form, streams }),
         5 => who.clone().prop_map(Step::Register),
         10 => (who.clone(), 0..4_u32)
             .prop_map(|(consumer, count)| Step::Fetch { consumer, count }),
@@ -123,7 +125,7 @@ fn settling() -> impl Strategy<Value = Step> {
         3 => (lease.clone(), 0..6_u8, flag()).prop_map(
             |(lease, result, name_entry)| Step::Complete { lease, result, name_entry }),
         1 => call.clone().prop_map(Step::CompleteCall),
-        2 => lease.clone().prop_map(Step::Fail),
+        3 => lease.clone().prop_map(Step::Fail),
         4 => lease.clone().prop_map(Step::DeadLetter),
         3 => lease.clone().prop_map(Step::Release),
         3 => (lease.clone(), wait()).prop_map(|(lease, delay)| Step::Retry { lease, delay }),

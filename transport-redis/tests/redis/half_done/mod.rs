@@ -3,6 +3,7 @@
 //! index of another type fails nobody.
 
 mod scenes;
+mod streamed;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ const LETTERS: &str = "function_dlq:greet:global";
 const EPOCH: &str = "function_epoch:greet:global";
 const STATE: &str = "consumer:state:w";
 const RESULT: &str = "result:c1";
+const STREAM: &str = "function_results:c1";
 const KEY: &str = "idempotency:greet:global:k";
 const REPLIES: &str = "replies:me";
 
@@ -55,21 +57,38 @@ const fn case(
 }
 
 const CASES: &[Case] = &[
-    case("submit", "accepted", &[CALLS, OPEN, PARKED, RESULT], &[DUE, LETTERS]),
+    case("submit", "accepted", &[CALLS, OPEN, PARKED, RESULT], &[DUE, LETTERS, STREAM]),
+    case("submit, streamed", "accepted", &[CALLS, OPEN, PARKED, RESULT, STREAM], &[DUE, LETTERS]),
     case(
         "submit, keyed and delayed",
         "accepted",
         &[CALLS, OPEN, PARKED, DUE, KEY, RESULT],
         &[LETTERS],
     ),
-    case("complete", "done", &[CALLS, OPEN, RESULT], &[LETTERS, REPLIES]),
+    case("complete", "done", &[CALLS, OPEN, RESULT], &[LETTERS, REPLIES, STREAM]),
+    case("complete, streamed", "done", &[CALLS, OPEN, RESULT, STREAM], &[LETTERS, REPLIES]),
+    case(
+        "complete what is parked, streamed",
+        "done",
+        &[CALLS, OPEN, PARKED, DUE, RESULT, STREAM],
+        &[LETTERS],
+    ),
     case("complete what is parked", "done", &[CALLS, OPEN, PARKED, DUE, RESULT], &[LETTERS]),
     case("complete what is decided", "overruled", &[CALLS, OPEN, PARKED, DUE, RESULT], &[LETTERS]),
+    case("fail, streamed", "done", &[CALLS, OPEN, STATE, RESULT, STREAM], &[LETTERS, REPLIES]),
     case("fail", "done", &[CALLS, OPEN, STATE, RESULT], &[LETTERS, REPLIES, ACTIVE]),
+    case(
+        "dead-letter, streamed",
+        "done",
+        &[CALLS, OPEN, LETTERS, STATE, RESULT, STREAM],
+        &[REPLIES, ACTIVE],
+    ),
     case("dead-letter", "done", &[CALLS, OPEN, LETTERS, STATE, RESULT], &[REPLIES, ACTIVE]),
     case("dead-letter by token", "done", &[CALLS, OPEN, PARKED, DUE, LETTERS, RESULT], &[]),
     case("cancel", "done", &[CALLS, OPEN, RESULT], &[LETTERS, REPLIES]),
+    case("cancel, streamed", "done", &[CALLS, OPEN, RESULT, STREAM], &[LETTERS, REPLIES]),
     case("cancel an older call", "done", &[CALLS, OPEN, PARKED, DUE, RESULT], &[LETTERS]),
+    case("expire, streamed", "done", &[CALLS, OPEN, RESULT, STREAM], &[LETTERS]),
     case("expire", "done", &[CALLS, OPEN, RESULT], &[LETTERS]),
     case("expire what is parked", "done", &[CALLS, OPEN, PARKED, DUE, RESULT], &[LETTERS]),
     case("begin", "begun, attempt 2", &[CALLS, OPEN, STATE, RESULT], &[LETTERS, ACTIVE]),
@@ -128,6 +147,12 @@ const CASES: &[Case] = &[
         "sweep what is due",
         "swept: 1 promoted",
         &[CALLS, OPEN, PARKED, DUE, RESULT],
+        &[LETTERS, ACTIVE],
+    ),
+    case(
+        "sweep what is overdue, streamed",
+        "swept: 0 promoted, 1 expired",
+        &[CALLS, OPEN, PARKED, RESULT, STREAM],
         &[LETTERS, ACTIVE],
     ),
     case(

@@ -101,6 +101,7 @@ impl World {
                 op
             }
             "requeue" => self.prepare_requeue().await,
+            name if name.ends_with(", streamed") => self.prepare_streamed(name).await,
             name if name.starts_with("sweep") => self.prepare_sweep(name).await,
             _ => self.prepare_decision(name).await,
         }
