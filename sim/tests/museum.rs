@@ -28,7 +28,7 @@ const CAUGHT: [(&str, u64); 34] = [
     ("robbed-failure-decides", 105),
     ("two-dead-letters", 2),
     ("delay-past-lease", 0),
-    ("decided-call-resurrected", 1),
+    ("decided-call-resurrected", 6),
     ("beat-resurrects", 0),
     ("checks-then-acts", 2),
     ("removes-healthy", 0),

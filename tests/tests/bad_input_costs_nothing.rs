@@ -66,9 +66,6 @@ async fn an_older_callers_input_over_the_limit_is_a_dead_letter_and_its_neighbou
 #[tokio::test]
 async fn a_state_of_another_type_degrades_its_own_consumer_and_is_outlived() {
     let server = RedisServer::start();
-    server.leaves(
-        "who lost its state signs off no more: its name waits for the sweep of who serves next",
-    );
     let heartbeat_interval = Duration::from_millis(50);
     let host = host(&server, steadfast::Config { heartbeat_interval, ..Default::default() }).await;
     for name in ["bad", "good"] {

@@ -395,7 +395,8 @@ impl Consumer {
         matches!(self.phase, Phase::Stopping(_)) && desk.timers.at(Timer::Drain(self.key)).is_none()
     }
 
-    /// The last step of a stop: nothing is held and nothing read, so it leaves the registry.
+    /// The last step of a stop: nothing is held and nothing read, so it leaves the registry. One that was
+    /// removed signs off too: a late read may have made its name anew, and been handed a call.
     pub(super) fn finish_stop(&mut self, desk: &mut Desk) {
         let Phase::Stopping(cause) = self.phase else {
             return;
@@ -408,7 +409,7 @@ impl Consumer {
             return;
         }
         match self.epoch {
-            Some(epoch) if !self.fenced => {
+            Some(epoch) => {
                 self.registration = Registration::Deregistering;
                 let op = Op::Deregister {
                     function: self.function().clone(),
@@ -417,7 +418,7 @@ impl Consumer {
                 };
                 desk.outbox.push(desk.now, op, Route::Consumer(self.key, Errand::Deregister));
             }
-            Some(_) | None => self.end(desk, cause),
+            None => self.end(desk, cause),
         }
     }
 
