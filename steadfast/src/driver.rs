@@ -5,10 +5,9 @@
 //! host closes them.
 
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -69,11 +68,6 @@ pub(crate) struct Driver {
     runner: Runner,
     switchboard: Switchboard,
     performed: FuturesUnordered<Performed>,
-    /// Blocking reads that begin after what follows from the next inputs, or once nothing else is ready: a
-    /// store that is sent a read before a command answers the command that much later.
-    watches: Vec<Performed>,
-    /// Whoever was ready when the first of them came has run since.
-    had_turn: bool,
     sessions: BTreeSet<SessionId>,
     /// What came and is yet to be handed to the node.
     gathered: Vec<Input>,
@@ -105,8 +99,6 @@ impl Driver {
             runner: parts.runner,
             switchboard: Switchboard::default(),
             performed: FuturesUnordered::new(),
-            watches: Vec::new(),
-            had_turn: false,
             sessions: BTreeSet::new(),
             gathered: Vec::new(),
             until: None,
@@ -149,9 +141,6 @@ impl Driver {
                     was_tick = true;
                     self.input(Input::Tick);
                 }
-                () = turn(&mut self.had_turn), if !self.watches.is_empty() => {
-                    self.begin_watches(usize::MAX);
-                }
             }
         }
         self.end().await;
@@ -172,15 +161,8 @@ impl Driver {
         self.hand_over();
     }
 
-    /// Begins the first of the blocking reads that are yet to begin.
-    fn begin_watches(&mut self, count: usize) {
-        self.had_turn = false;
-        self.performed.extend(self.watches.drain(..count.min(self.watches.len())));
-    }
-
     /// Hands what was gathered to the node.
     fn hand_over(&mut self) {
-        let earlier = self.watches.len();
         match self.gathered.len() {
             0 => {}
             1 => {
@@ -191,9 +173,6 @@ impl Driver {
                 let inputs = std::mem::take(&mut self.gathered);
                 self.input(Input::Several(inputs));
             }
-        }
-        if earlier > 0 {
-            self.begin_watches(earlier);
         }
     }
 
@@ -262,21 +241,14 @@ impl Driver {
             Effect::Execute { session, ops, .. } => Box::pin(async move {
                 Some((id, Done::Executed(transport.execute(session, ops).await)))
             }),
-            Effect::Watch { session, interest, block } => {
-                self.watches.push(Box::pin(async move {
-                    let wake = transport.watch(session, interest, block).await;
-                    Some((id, Done::Watched(wake)))
-                }));
-                return;
-            }
-            Effect::Abort(session) => {
-                // It may name a read that is yet to begin.
-                self.begin_watches(usize::MAX);
-                Box::pin(async move {
-                    transport.abort(session).await;
-                    None
-                })
-            }
+            Effect::Watch { session, interest, block } => Box::pin(async move {
+                let wake = transport.watch(session, interest, block).await;
+                Some((id, Done::Watched(wake)))
+            }),
+            Effect::Abort(session) => Box::pin(async move {
+                transport.abort(session).await;
+                None
+            }),
             Effect::Run(attempt) => match self.switchboard.handler(&attempt.function) {
                 Some(handler) => {
                     let end = self.runner.run(attempt, handler);
@@ -376,17 +348,6 @@ impl Driver {
         .await;
         switchboard.ended();
     }
-}
-
-/// Lets every task that is ready have its turn, once.
-fn turn(had_turn: &mut bool) -> impl Future<Output = ()> {
-    poll_fn(move |context| {
-        if std::mem::replace(had_turn, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
 }
 
 /// The store is there, and does not do what is asked before somebody changes something.
