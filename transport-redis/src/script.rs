@@ -55,7 +55,8 @@ macro_rules! reading {
 macro_rules! settling {
     ($flags:ident: $($file:literal),*) => {
         $flags!(
-            "part/frame", "part/format", "part/ensure", "part/record", "part/registered",
+            "part/frame", "part/int", "part/format", "part/ensure", "part/success", "part/record",
+            "part/registered",
             "part/open", "part/entry", "part/parked", "part/standing", "part/conclude" $(, $file)*
         )
     };
@@ -91,6 +92,9 @@ impl Script {
         match self {
             Self::Submit => growing!(
                 "part/frame",
+                "part/int",
+                "part/first_entry",
+                "part/lone_submit",
                 "part/format",
                 "part/ensure",
                 "part/new_entry",
@@ -101,6 +105,9 @@ impl Script {
             ),
             Self::Decide => draining!(
                 "part/frame",
+                "part/success",
+                "part/lone_success",
+                "part/int",
                 "part/format",
                 "part/record",
                 "part/ordinary_successes",
@@ -120,9 +127,10 @@ impl Script {
             Self::Touch => settling!(draining: "touch"),
             Self::Acknowledge => settling!(draining: "acknowledge"),
             Self::Renew => settling!(draining: "renew"),
-            Self::Fetch => draining!("part/frame", "part/format", "fetch"),
+            Self::Fetch => draining!("part/frame", "part/int", "part/format", "fetch"),
             Self::Reread => draining!(
                 "part/frame",
+                "part/int",
                 "part/format",
                 "part/ensure",
                 "part/open",
@@ -130,17 +138,19 @@ impl Script {
                 "reread"
             ),
             Self::Register => {
-                draining!("part/frame", "part/format", "part/ensure", "register")
+                draining!("part/frame", "part/int", "part/format", "part/ensure", "register")
             }
-            Self::Beat => draining!("part/format", "beat"),
+            Self::Beat => draining!("part/int", "part/format", "beat"),
             Self::Deregister => settling!(draining: "part/give_back", "part/worker", "deregister"),
             Self::Remove => settling!(draining: "part/give_back", "part/worker", "remove"),
-            Self::Survey => reading!("part/format", "survey"),
+            Self::Survey => reading!("part/int", "part/format", "survey"),
             Self::Sweep => settling!(draining: "part/give_back", "sweep"),
-            Self::Ensure => draining!("part/frame", "part/format", "part/ensure", "ensure"),
+            Self::Ensure => {
+                draining!("part/frame", "part/int", "part/format", "part/ensure", "ensure")
+            }
             Self::Inspect => settling!(reading: "inspect"),
             Self::KeepReplies => draining!("keep_replies"),
-            Self::Discover => reading!("part/format", "discover"),
+            Self::Discover => reading!("part/int", "part/format", "discover"),
             Self::Requeue => settling!(growing: "requeue"),
         }
     }

@@ -1,8 +1,4 @@
--- Numbers as Redis reads them, and errors as it writes them.
-local function int(number)
-  return string.format('%.0f', number)
-end
-
+-- Numbers that may not be below zero, and errors as Redis writes them.
 local function positive(number)
   return int(number > 0 and number or 0)
 end

@@ -4,9 +4,7 @@
 -- begin, and `manner` how the one before them was made.
 local answers, rest, manner = {}, 8, nil
 
--- From so many open calls on, a record is longer than a listpack's values may be: the server would search
--- a list from its begin for each call. Its `cancel` is that many zeros.
-local MANY, LONG_ZERO = 16, string.rep('0', 28)
+local LONG_ZERO = string.rep('0', 28)
 
 do
   local ARGV = ARGV
@@ -40,7 +38,7 @@ do
     local in_open = opened > 0 and call('HMGET', OPEN, unpack(ids)) or {}
     local in_parked = parked > 0 and call('HMGET', PARKED, unpack(ids)) or {}
     local open, at = math.max(opened, streamed), 8
-    local name, records = ARGV[7], {}
+    local records = {}
     local cancel = (opened + count > MANY and LONG_ZERO or '0') .. ' - '
     local how, deadline_ms, before, after
     for number = 1, count do
@@ -58,12 +56,8 @@ do
         ensure()
       end
       local input, entry = ARGV[at + 1], nil
-      -- The first attempt, not taken over: what is left out says so, and what replies is a call of ours.
       if how.reply_to ~= '' and how.trace == '' then
-        entry = call('XADD', CALLS, '*',
-          'callId', id, 'functionName', name, 'input', input, 'item', 'null',
-          'responseChannel', 'function:response:' .. id, 'timestamp', now_ms,
-          'deadline', deadline_ms, 'replyTo', how.reply_to)
+        entry = add_first(id, input, deadline_ms, how.reply_to)
       else
         entry = call('XADD', CALLS, '*',
           unpack(fields_of(id, input, deadline_ms, '', how.reply_to, how.trace)))

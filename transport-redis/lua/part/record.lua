@@ -3,13 +3,6 @@
 -- Whether this step closed anything.
 local closed_any = false
 
--- How a success's record ends, as core's wire writes it; its begin, `{"callId":ID,"result":TEXT`, comes with the
--- decision. `attempts` is a text.
-local function success_end(attempts)
-  return ',"error":null,"timestamp":' .. now_ms .. ',"status":"success","outcome":"success","attempts":'
-    .. attempts .. '}'
-end
-
 -- The text of a record, as core's wire writes it.
 local function record_text(id, outcome, attempts)
   if outcome.kind == 'success' then

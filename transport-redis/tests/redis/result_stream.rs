@@ -68,6 +68,7 @@ async fn a_batch_may_hold_calls_of_both_kinds() {
 #[tokio::test]
 async fn a_call_that_does_not_ask_shows_no_trace_of_it() {
     let mut world = World::new().await;
+    world.server.leaves("two calls that nobody is to run");
     for submission in
         [submission("c1"), Submission { delay: crate::support::seconds(60), ..submission("c2") }]
     {
