@@ -201,7 +201,7 @@ impl Side {
                     idempotency_key: keyed
                         .then(|| IdempotencyKey::new(format!("k{}", call / 2)).unwrap()),
                     reply_to: replies.then(|| node("me")),
-                    traceparent: replies.then(|| "00-trace".into()),
+                    traceparent: (replies && call % 2 == 1).then(|| "00-trace".into()),
                     result_stream: streams,
                     open_max: if *few { 2 } else { 100 },
                     ..submission(&ours(*call))
