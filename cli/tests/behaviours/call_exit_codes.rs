@@ -65,7 +65,7 @@ fn each_end_of_a_call_has_its_exit_code() {
     check(url, &["echo", "--redis", "http://h"], Err((2, "the Redis URL's scheme is `http`")));
     check(url, &[], Err((2, "<NAME>")));
 
-    let nap = ["sleep", "--input", "{\"ms\":60000}", "--timeout", "300ms"];
+    let nap = ["sleep", "--input", "{\"ms\":60000}", "--timeout", "2s"];
     check(url, &nap, Err((3, "expired after 1 attempt(s)")));
     check(url, &["nobody", "--timeout", "300ms"], Err((3, "expired after 0 attempt(s)")));
 
