@@ -164,6 +164,10 @@ impl Store for Prefixed {
         redis_reply_streams(&mut self.0.raw())
     }
 
+    fn result_stream(&self, id: &str) -> Vec<Record> {
+        redis_result_stream(&mut self.0.raw(), &Keys::new(PREFIX), id)
+    }
+
     fn answered_by_older_consumer(&self, name: &str, id: &str, entry: EntryId) {
         let keys = Keys::new(PREFIX);
         answer_on_redis(&mut self.0.raw(), &keys, name, id, entry);
