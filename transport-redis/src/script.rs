@@ -93,10 +93,10 @@ impl Script {
             Self::Submit => growing!(
                 "part/frame",
                 "part/int",
+                "part/ensure",
                 "part/first_entry",
                 "part/lone_submit",
                 "part/format",
-                "part/ensure",
                 "part/new_entry",
                 "part/manner",
                 "part/ordinary_submits",

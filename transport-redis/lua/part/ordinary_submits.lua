@@ -4,6 +4,7 @@
 -- begin, and `manner` how the one before them was made.
 local answers, rest, manner = {}, 8, nil
 
+-- The `cancel` of a record that is longer than it need be (MANY, in part/lone_submit.lua, says when).
 local LONG_ZERO = string.rep('0', 28)
 
 do
