@@ -31,9 +31,8 @@ impl Consumer {
         match self.phase {
             Phase::Active => true,
             Phase::Stopping(StopCause::Saved) => {
-                let is_registered =
-                    self.registration != Registration::Deregistering && !self.fenced;
-                !self.has_begun && is_registered && !self.is_drained(desk)
+                let signs_off = self.registration == Registration::Deregistering;
+                !self.has_begun && !signs_off && !self.is_drained(desk)
             }
             _ => false,
         }

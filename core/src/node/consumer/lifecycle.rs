@@ -198,7 +198,7 @@ impl Consumer {
         }
         for delivered in deliveries {
             self.suspects.remove(&delivered.entry());
-            // Fenced, what it reads late belongs to nobody's registration: the janitor gives it back.
+            // Fenced, what it reads late belongs to nobody's registration: it goes back when it signs off.
             if self.fenced {
                 continue;
             }
