@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use redis::{Connection, Value};
 use serde_json::json;
-use steadfast::{Config, Function, HandlerError, Host, function};
+use steadfast::{Caller, Config, Function, HandlerError, Host, function};
 use steadfast_tests::{RedisServer, command, leaks};
 use steadfast_transport_redis::RedisTransport;
 use tokio::time::sleep;
@@ -183,6 +183,18 @@ fn answer(raw: &mut Connection, call: &Fields) {
     let () = command(raw, &["SETEX", &format!("result:{id}"), "300", &result.to_string()]);
 }
 
+/// Calls with each falsy value at once, and is answered with it.
+async fn call_falsy(caller: &Caller, (name, scope): (&str, &str)) {
+    let answers = join_all(FALSY.map(|value| {
+        let value: serde_json::Value = serde_json::from_str(value).unwrap();
+        async move {
+            let answer = caller.call::<serde_json::Value>(name, scope, &value).await;
+            assert_eq!(answer, Ok(value));
+        }
+    }));
+    assert_eq!(answers.await.len(), FALSY.len());
+}
+
 #[tokio::test]
 async fn an_older_consumer_answers_a_hosts_calls() {
     let server = RedisServer::start();
@@ -192,15 +204,7 @@ async fn an_older_consumer_answers_a_hosts_calls() {
         let (name, scope) = of;
         let older = OlderConsumer::start(&server, of);
         let caller = client.caller();
-        let answers = join_all(FALSY.map(|value| {
-            let value: serde_json::Value = serde_json::from_str(value).unwrap();
-            let caller = caller.clone();
-            async move {
-                let answer = caller.call::<serde_json::Value>(name, scope, &value).await;
-                assert_eq!(answer, Ok(value));
-            }
-        }));
-        assert_eq!(answers.await.len(), FALSY.len());
+        call_falsy(&caller, of).await;
         assert_eq!(older.end(), FALSY.len());
         let (stream, group) = stream_and_group(of);
         let held: u64 = command(&mut raw, &["XGROUP", "DELCONSUMER", &stream, &group, "older"]);
@@ -219,7 +223,7 @@ async fn an_older_consumer_answers_a_hosts_calls() {
 async fn an_older_consumer_and_a_host_share_a_group() {
     let server = RedisServer::start();
     let mut raw = server.raw();
-    let of @ (name, scope) = FUNCTIONS[1];
+    let of = FUNCTIONS[1];
     let (worker, client) = (host(&server).await, host(&server).await);
     worker.serve(echo(of)).await.unwrap();
     let older = OlderConsumer::start(&server, of);
@@ -228,15 +232,7 @@ async fn an_older_consumer_and_a_host_share_a_group() {
     while older.answered() < 5 {
         rounds += 1;
         assert!(rounds < 1_000, "the older one is given no call");
-        let answers = join_all(FALSY.map(|value| {
-            let value: serde_json::Value = serde_json::from_str(value).unwrap();
-            let caller = caller.clone();
-            async move {
-                let answer = caller.call::<serde_json::Value>(name, scope, &value).await;
-                assert_eq!(answer, Ok(value));
-            }
-        }));
-        assert_eq!(answers.await.len(), FALSY.len());
+        call_falsy(&caller, of).await;
     }
     older.end();
     // While it is served: the host's sweep clears what the older one left.

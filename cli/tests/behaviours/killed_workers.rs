@@ -1,6 +1,6 @@
 //! The calls of a killed process run at another one, and end well.
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
@@ -13,6 +13,30 @@ const CALLS: usize = 8;
 
 const WAIT: &str = "echo x >> begun; while [ ! -e go ]; do sleep 0.02; done; cat";
 
+/// Calls `wait`, each with its number.
+fn begin_calls(url: &str) -> Vec<Child> {
+    let begin = |n: usize| {
+        steadfast()
+            .args(["call", "wait", "--timeout", "2m", "--redis", url])
+            .args(["--input", &n.to_string()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    (0..CALLS).map(begin).collect()
+}
+
+/// Each of them is answered with its number.
+fn end_calls(calls: Vec<Child>) {
+    for (n, call) in calls.into_iter().enumerate() {
+        let output = call.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{n}\n"));
+    }
+}
+
 #[test]
 fn calls_of_a_killed_process_run_at_another_one() {
     let server = RedisServer::start();
@@ -21,17 +45,7 @@ fn calls_of_a_killed_process_run_at_another_one() {
     let begun =
         || std::fs::read_to_string(folder.path("begun")).unwrap_or_default().lines().count();
     let killed = Run::serve(&folder.functions(), &["--redis", url]);
-    let calls: Vec<_> = (0..CALLS)
-        .map(|n| {
-            steadfast()
-                .args(["call", "wait", "--timeout", "2m", "--redis", url])
-                .args(["--input", &n.to_string()])
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
+    let calls = begin_calls(url);
     wait_until("every call runs", || begun() == CALLS);
     let mut other = Run::serve(&folder.functions(), &["--verbose", "--redis", url]);
     killed.signal(Signal::SIGKILL);
@@ -39,12 +53,7 @@ fn calls_of_a_killed_process_run_at_another_one() {
     other.hear("calls taken over from wait-global-");
     wait_until("every call runs again", || begun() == 2 * CALLS);
     std::fs::write(folder.path("go"), "").unwrap();
-    for (n, call) in calls.into_iter().enumerate() {
-        let output = call.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(0), "{said}");
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{n}\n"));
-    }
+    end_calls(calls);
     other.signal(Signal::SIGTERM);
     assert_eq!(other.end().code, Some(0));
     assert_eq!(begun(), 2 * CALLS);
@@ -61,16 +70,7 @@ fn calls_of_a_killed_process_begin_elsewhere_within_three_seconds() {
     let file = shell("wait", script, "timeout = \"2m\"");
     let (first, second) = (Folder::new(&file), Folder::new(&file));
     let killed = Run::serve(&first.functions(), &["--redis", url]);
-    let calls: Vec<_> = (0..CALLS)
-        .map(|n| {
-            steadfast()
-                .args(["call", "wait", "--timeout", "2m", "--redis", url])
-                .args(["--input", &n.to_string()])
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
+    let calls = begin_calls(url);
     wait_until("every call runs", || begun_at(&first).len() == CALLS);
     let other = Run::serve(&second.functions(), &["--redis", url]);
     std::thread::sleep(Duration::from_secs(11));
@@ -83,11 +83,7 @@ fn calls_of_a_killed_process_begin_elsewhere_within_three_seconds() {
     let took = last.checked_sub(killed_at).expect("they begin after the kill");
     assert!(took < PROMISED, "the last of them began {took:?} after the kill");
     std::fs::write(second.path("go"), "").unwrap();
-    for (n, call) in calls.into_iter().enumerate() {
-        let output = call.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0));
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{n}\n"));
-    }
+    end_calls(calls);
     other.signal(Signal::SIGTERM);
     assert_eq!(other.end().code, Some(0));
     assert_eq!((begun_at(&first).len(), begun_at(&second).len()), (CALLS, CALLS));
