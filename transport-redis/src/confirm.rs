@@ -5,7 +5,7 @@
 //! the connection's last command, whoever asked for it: an outcome that somebody else decided is confirmed
 //! as well before it is told.
 
-use redis::{Pipeline, Value};
+use redis::Value;
 use steadfast_core::call::CallState;
 use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{ErrorKind, TransportError};
@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::answer::{list, number, text};
 use crate::choice::Durability;
+use crate::command::Commands;
 use crate::error::{Attempted, nonsense, of_server};
 use crate::session::{Session, ask, told};
 
@@ -43,14 +44,14 @@ impl Durability {
             )
     }
 
-    fn command(self, patience_ms: u64) -> Pipeline {
-        let mut pipe = Pipeline::new();
+    fn command(self, patience_ms: u64) -> Commands {
+        let mut pipe = Commands::new();
         // Moves the connection's place to the end of all that was written by now.
         pipe.cmd("TIME");
         match self {
             Self::Memory => {}
             Self::Replicas(count) => drop(pipe.cmd("WAIT").arg(count).arg(patience_ms)),
-            Self::Fsync => drop(pipe.cmd("WAITAOF").arg(1).arg(0).arg(patience_ms)),
+            Self::Fsync => drop(pipe.cmd("WAITAOF").arg(1_u8).arg(0_u8).arg(patience_ms)),
         }
         pipe
     }

@@ -12,11 +12,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use redis::{Pipeline, Value};
+use redis::Value;
 use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 use tokio_util::io::poll_read_buf;
 
+use crate::command::Command;
 use crate::connector::ByteStream;
 use crate::resp::Decoder;
 use crate::transport::lock;
@@ -90,11 +91,11 @@ impl Connection {
 
     /// Sends commands, and waits for their answers; an error reply stands among them. Dropped, the commands
     /// may still be served.
-    pub(crate) async fn ask(&self, pipe: &Pipeline) -> Result<Vec<Value>, Unanswered> {
-        if pipe.is_empty() {
+    pub(crate) async fn ask(&self, commands: &[Command]) -> Result<Vec<Value>, Unanswered> {
+        if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let number = self.lock().send(&pipe.get_packed_pipeline(), pipe.len())?;
+        let number = self.lock().send(commands)?;
         let answers = Answers { connection: self, number };
         match self.response_timeout {
             None => answers.await,
@@ -151,17 +152,19 @@ impl Drop for Answers<'_> {
 }
 
 impl Exchange {
-    /// Queues the bytes of so many commands; answers the request's number.
-    fn send(&mut self, bytes: &[u8], commands: usize) -> Result<u64, Unanswered> {
+    /// Queues the bytes of commands; answers the request's number.
+    fn send(&mut self, commands: &[Command]) -> Result<u64, Unanswered> {
         if self.stream.is_none() {
             return Err(Unanswered::NotSent);
         }
         let begins = self.written + self.outgoing.len() as u64;
-        self.outgoing.extend_from_slice(bytes);
+        for command in commands {
+            command.write(&mut self.outgoing);
+        }
         self.requests.push_back(Request {
             begins,
-            missing: commands,
-            answers: Vec::with_capacity(commands),
+            missing: commands.len(),
+            answers: Vec::with_capacity(commands.len()),
             waker: None,
             is_abandoned: false,
         });
@@ -314,6 +317,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
+    use crate::command::Commands;
 
     /// A connection, and the server's end of it.
     fn pair() -> (Arc<Connection>, DuplexStream) {
@@ -321,8 +325,8 @@ mod tests {
         (Arc::new(Connection::new(Box::new(ours), Some(Duration::from_secs(10)))), theirs)
     }
 
-    fn echo(numbers: &[u8]) -> Pipeline {
-        let mut pipe = Pipeline::new();
+    fn echo(numbers: &[u8]) -> Commands {
+        let mut pipe = Commands::new();
         for number in numbers {
             pipe.cmd("ECHO").arg(*number);
         }

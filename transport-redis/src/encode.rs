@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
 use steadfast_core::call::{CallerId, Failure, FailureKind};
 use steadfast_core::definition::Definition;
 use steadfast_core::name::{CallId, ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
 use steadfast_core::op::{Authority, Destination, Op, Pulse, Submission, Verdict};
 use steadfast_core::wire::{Shard, begin_success};
 
+use crate::command::Command;
 use crate::layout::Layout;
 use crate::script::Script;
 
@@ -27,7 +27,7 @@ const SWEPT_RECORDS: u32 = 2_000;
 pub(crate) struct Part {
     /// The script it calls, if it does: to be loaded where the server does not know it.
     pub(crate) script: Option<Script>,
-    pub(crate) cmd: Cmd,
+    pub(crate) cmd: Command,
     /// The operations that it is for, by their place in the batch. A call for several answers an array
     /// of as many.
     pub(crate) covers: Vec<usize>,
@@ -93,10 +93,7 @@ impl<'a> Encoder<'a> {
                 .copied()
                 .filter(|part| self.parts[*part].script == Some(script));
             let part = joined.unwrap_or_else(|| {
-                let mut cmd = self.layout.call(script, function, &[]);
-                if script == Script::Submit {
-                    cmd.arg(self.layout.idempotency_prefix(function)).arg(function.name());
-                }
+                let cmd = self.layout.call(script, function, &[]);
                 self.parts.push(Part {
                     script: Some(script),
                     cmd,
@@ -120,15 +117,15 @@ impl<'a> Encoder<'a> {
         self.parts
     }
 
-    fn push(&mut self, place: usize, script: Script, cmd: Cmd) {
+    fn push(&mut self, place: usize, script: Script, cmd: Command) {
         self.parts.push(Part { script: Some(script), cmd, covers: vec![place], shared: false });
     }
 
-    fn plain(&mut self, place: usize, cmd: Cmd) {
+    fn plain(&mut self, place: usize, cmd: Command) {
         self.parts.push(Part { script: None, cmd, covers: vec![place], shared: false });
     }
 
-    fn call(&mut self, place: usize, script: Script, function: &FunctionId) -> &mut Cmd {
+    fn call(&mut self, place: usize, script: Script, function: &FunctionId) -> &mut Command {
         let cmd = self.layout.call(script, function, &[]);
         self.push(place, script, cmd);
         &mut self.parts.last_mut().expect("a part was pushed").cmd
@@ -251,14 +248,14 @@ impl<'a> Encoder<'a> {
             }
             Op::ForgetReplies { caller } => {
                 for shard in self.layout.keys.shards() {
-                    let mut cmd = redis::cmd("DEL");
+                    let mut cmd = Command::new("DEL");
                     cmd.arg(self.layout.keys.replies(shard, caller));
                     self.plain(place, cmd);
                 }
             }
-            Op::Ping => self.plain(place, redis::cmd("TIME")),
+            Op::Ping => self.plain(place, Command::new("TIME")),
             Op::Describe { function } => {
-                let mut cmd = redis::cmd("HGETALL");
+                let mut cmd = Command::new("HGETALL");
                 cmd.arg(self.layout.keys.definition(function));
                 self.plain(place, cmd);
             }
@@ -271,14 +268,14 @@ impl<'a> Encoder<'a> {
                 }
             }
             Op::DeadLetters { function, after, count } => {
-                let mut cmd = redis::cmd("XRANGE");
+                let mut cmd = Command::new("XRANGE");
                 let after = if *after == EntryId::ZERO { "-".into() } else { format!("({after}") };
                 cmd.arg(self.layout.keys.dead_letters(function)).arg(after).arg("+");
                 cmd.arg("COUNT").arg(*count);
                 self.plain(place, cmd);
             }
             Op::OlderPeerAdd { function, fields } => {
-                let mut cmd = redis::cmd("XADD");
+                let mut cmd = Command::new("XADD");
                 cmd.arg(self.layout.keys.calls(function)).arg("*");
                 for (field, value) in fields {
                     cmd.arg(field).arg(value);
@@ -385,7 +382,7 @@ impl<'a> Encoder<'a> {
             });
         }
         // After the states: a session that ended in between is missed once, never made up.
-        let mut cmd = redis::cmd("CLIENT");
+        let mut cmd = Command::new("CLIENT");
         cmd.arg("LIST").arg("TYPE").arg("NORMAL");
         self.plain(place, cmd);
     }
@@ -412,7 +409,7 @@ fn at_least_one(mut calls: Vec<(Shard, Vec<usize>)>) -> Vec<(Shard, Vec<usize>)>
     calls
 }
 
-fn submit(cmd: &mut Cmd, submission: &Submission, before: Option<&Op>) {
+fn submit(cmd: &mut Command, submission: &Submission, before: Option<&Op>) {
     if !matches!(before, Some(Op::Submit(before)) if is_made_alike(before, submission)) {
         cmd.arg("").arg(micros(submission.deadline));
         // Together, so that the script knows by one word what is not ordinary.
@@ -451,7 +448,7 @@ fn is_made_alike(one: &Submission, other: &Submission) -> bool {
         && open_max == &other.open_max
 }
 
-fn decide(cmd: &mut Cmd, call: &CallId, verdict: &Verdict, attempts: u32) {
+fn decide(cmd: &mut Command, call: &CallId, verdict: &Verdict, attempts: u32) {
     match verdict {
         Verdict::Complete { .. } => cmd.arg(attempts),
         Verdict::Fail { .. } => cmd.arg("E"),
@@ -474,7 +471,7 @@ fn decide(cmd: &mut Cmd, call: &CallId, verdict: &Verdict, attempts: u32) {
     }
 }
 
-fn decide_failed(cmd: &mut Cmd, failure: &Failure, by: &Authority, attempts: u32) {
+fn decide_failed(cmd: &mut Command, failure: &Failure, by: &Authority, attempts: u32) {
     match by {
         Authority::Lease(lease) => {
             cmd.arg(lease.entry.to_string()).arg(attempts);

@@ -1,19 +1,41 @@
 //! The keys of one function as the scripts take them.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use redis::Cmd;
 use steadfast_core::name::{CallId, ConsumerId, FunctionId, IdempotencyKey};
 use steadfast_core::wire::{Keys, Shard};
 
 use crate::choice::KeyLayout;
+use crate::command::{Arguments, Command};
 use crate::script::Script;
+use crate::transport::lock;
 
-/// Key names, with what the scripts need to derive more.
+/// Functions whose part is kept at hand. A host of more than so many makes some of them again.
+const KNOWN_MAX: usize = 4_096;
+
+/// Key names, with what the scripts need to derive more. Clones share what is at hand.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) keys: Keys,
     dead_letters_max: u32,
+    known: Arc<Mutex<BTreeMap<FunctionId, Arc<FunctionPart>>>>,
+}
+
+/// What the commands on one function have in common, made once: names take longer to put together than
+/// the rest of a command.
+#[derive(Debug)]
+pub(crate) struct FunctionPart {
+    /// The stream of calls.
+    pub(crate) calls: String,
+    /// The group on it.
+    pub(crate) group: String,
+    /// The keys that every script of one function takes first.
+    keys: Arguments,
+    /// The arguments that follow the keys.
+    arguments: Arguments,
+    /// The arguments that follow those where calls are submitted.
+    new_calls: Arguments,
 }
 
 impl Layout {
@@ -22,7 +44,7 @@ impl Layout {
             KeyLayout::Plain => Keys::new(prefix),
             KeyLayout::Cluster => Keys::new(prefix).in_cluster(),
         };
-        Self { keys, dead_letters_max }
+        Self { keys, dead_letters_max, known: Arc::default() }
     }
 
     /// Places in a list of functions, put together by what one script may touch, at most `most` in one.
@@ -42,37 +64,67 @@ impl Layout {
         places.into_iter().flat_map(split).collect()
     }
 
-    /// The keys that every script of one function takes first.
-    fn function_keys(&self, function: &FunctionId) -> Vec<String> {
-        let keys = &self.keys;
-        vec![
-            keys.calls(function),
-            keys.open(function),
-            keys.parked(function),
-            keys.due(function),
-            keys.dead_letters(function),
-            keys.epoch(function),
-            keys.active(function),
-            keys.definition(function),
-        ]
-    }
-
     /// The name of the function's group: it bears no prefix, as operators and older peers name it.
     pub(crate) fn group(function: &FunctionId) -> String {
         Keys::default().group(function)
     }
 
-    /// The start of a script's call on one function: `more` keys after the function's own, and the five
-    /// arguments that every such script takes first.
-    pub(crate) fn call(&self, script: Script, function: &FunctionId, more: &[String]) -> Cmd {
-        let mut keys = self.function_keys(function);
-        keys.extend_from_slice(more);
-        let mut cmd = script.call(&keys);
-        cmd.arg(Self::group(function))
+    /// What the commands on one function have in common.
+    pub(crate) fn of(&self, function: &FunctionId) -> Arc<FunctionPart> {
+        let mut known = lock(&self.known);
+        if let Some(part) = known.get(function) {
+            return part.clone();
+        }
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        let part = Arc::new(self.part(function));
+        known.insert(function.clone(), part.clone());
+        part
+    }
+
+    fn part(&self, function: &FunctionId) -> FunctionPart {
+        let keys = &self.keys;
+        let (calls, group) = (keys.calls(function), Self::group(function));
+        let mut part = FunctionPart {
+            calls: calls.clone(),
+            group: group.clone(),
+            keys: Arguments::default(),
+            arguments: Arguments::default(),
+            new_calls: Arguments::default(),
+        };
+        part.keys
+            .arg(calls)
+            .arg(keys.open(function))
+            .arg(keys.parked(function))
+            .arg(keys.due(function))
+            .arg(keys.dead_letters(function))
+            .arg(keys.epoch(function))
+            .arg(keys.active(function))
+            .arg(keys.definition(function));
+        part.arguments
+            .arg(group)
             .arg(self.result_prefix(function))
             .arg(self.reply_prefix(function))
             .arg(self.state_prefix(function))
             .arg(self.dead_letters_max);
+        part.new_calls.arg(self.idempotency_prefix(function)).arg(function.name());
+        part
+    }
+
+    /// The start of a script's call on one function: `more` keys after the function's own, and the five
+    /// arguments that every such script takes first.
+    pub(crate) fn call(&self, script: Script, function: &FunctionId, more: &[String]) -> Command {
+        let part = self.of(function);
+        let mut cmd = script.call_on(part.keys.count() + more.len());
+        cmd.args(&part.keys);
+        for key in more {
+            cmd.arg(key);
+        }
+        cmd.args(&part.arguments);
+        if script == Script::Submit {
+            cmd.args(&part.new_calls);
+        }
         cmd
     }
 

@@ -10,6 +10,7 @@ mod answer;
 mod builder;
 mod choice;
 mod config;
+mod command;
 mod confirm;
 mod connection;
 mod connector;

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, Value};
+use redis::Value;
 use steadfast_core::name::{EntryId, FunctionId};
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
 use steadfast_core::wire::{Shard, decode_result};
 
 use crate::answer::{Nonsense, Read, clock, delivered, entries_of_one_stream, list, pairs, text};
+use crate::command::{Command, Commands};
 use crate::connection::Connection;
 use crate::error::{nonsense, of_server};
 use crate::layout::Layout;
@@ -44,8 +45,8 @@ pub(crate) async fn wait(
     }
     // BLOCK 0 would be for ever.
     let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).clamp(1, 3_600_000);
-    let mut pipe = Pipeline::new();
-    pipe.add_command(command(layout, shard, interest, block_ms));
+    let mut pipe = Commands::new();
+    pipe.push(command(layout, shard, interest, block_ms));
     if matches!(interest, Interest::Deliveries { .. }) && reading.is_to_ask() {
         // Answered when the read is: what remains until a deadline is counted from there.
         pipe.cmd("TIME");
@@ -77,18 +78,19 @@ pub(crate) async fn wait(
     read.map_err(|Nonsense| nonsense(&attempted))
 }
 
-fn command(layout: &Layout, shard: Shard, interest: &Interest, block_ms: u64) -> Cmd {
+fn command(layout: &Layout, shard: Shard, interest: &Interest, block_ms: u64) -> Command {
     match interest {
         Interest::Deliveries { function, consumer, count } => {
-            let mut cmd = redis::cmd("XREADGROUP");
-            cmd.arg("GROUP").arg(Layout::group(function)).arg(consumer.as_str());
+            let mut cmd = Command::new("XREADGROUP");
+            let part = layout.of(function);
+            cmd.arg("GROUP").arg(&part.group).arg(consumer.as_str());
             cmd.arg("COUNT").arg((*count).max(1)).arg("BLOCK").arg(block_ms);
-            cmd.arg("STREAMS").arg(layout.keys.calls(function)).arg(">");
+            cmd.arg("STREAMS").arg(&part.calls).arg(">");
             cmd
         }
         Interest::Arrivals { after } => {
-            let mut cmd = redis::cmd("XREAD");
-            cmd.arg("COUNT").arg(1).arg("BLOCK").arg(block_ms).arg("STREAMS");
+            let mut cmd = Command::new("XREAD");
+            cmd.arg("COUNT").arg(1_u8).arg("BLOCK").arg(block_ms).arg("STREAMS");
             for (function, _) in after {
                 cmd.arg(layout.keys.calls(function));
             }
@@ -98,7 +100,7 @@ fn command(layout: &Layout, shard: Shard, interest: &Interest, block_ms: u64) ->
             cmd
         }
         Interest::Replies { caller, after } => {
-            let mut cmd = redis::cmd("XREAD");
+            let mut cmd = Command::new("XREAD");
             cmd.arg("COUNT").arg(REPLIES_MAX).arg("BLOCK").arg(block_ms);
             cmd.arg("STREAMS").arg(layout.keys.replies(shard, caller)).arg(after.to_string());
             cmd

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::Cmd;
+use crate::command::Command;
 
 /// A script by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,21 +164,30 @@ impl Script {
     }
 
     /// The command that loads it.
-    pub(crate) fn load(self) -> Cmd {
-        let mut cmd = redis::cmd("SCRIPT");
+    pub(crate) fn load(self) -> Command {
+        let mut cmd = Command::new("SCRIPT");
         cmd.arg("LOAD").arg(self.source());
         cmd
     }
 
     /// The commands that load all of them.
-    pub(crate) fn load_all() -> impl Iterator<Item = Cmd> {
+    pub(crate) fn load_all() -> impl Iterator<Item = Command> {
         Self::ALL.into_iter().map(Self::load)
     }
 
     /// The start of the command that calls it on these keys; its arguments are to follow.
-    pub(crate) fn call(self, keys: &[String]) -> Cmd {
-        let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(self.hash()).arg(keys.len()).arg(keys);
+    pub(crate) fn call(self, keys: &[String]) -> Command {
+        let mut cmd = self.call_on(keys.len());
+        for key in keys {
+            cmd.arg(key);
+        }
+        cmd
+    }
+
+    /// The start of the command that calls it; so many keys are to follow, and its arguments.
+    pub(crate) fn call_on(self, keys: usize) -> Command {
+        let mut cmd = Command::new("EVALSHA");
+        cmd.arg(self.hash()).arg(keys);
         cmd
     }
 }

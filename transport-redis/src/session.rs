@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
+use redis::Value;
 use steadfast_core::name::{RunId, SessionId};
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Connected, ErrorKind, Link, TransportError};
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::answer::{clock, number, text};
 use crate::choice::KeyLayout;
+use crate::command::{Command, Commands};
 use crate::config::{Endpoint, RedisConfig, Secret};
 use crate::connection::Connection;
 use crate::connector::Connector;
@@ -204,7 +205,7 @@ async fn log_in(
     config: &RedisConfig,
     attempted: &Attempted<'_>,
 ) -> Result<(), TransportError> {
-    let mut pipe = Pipeline::new();
+    let mut pipe = Commands::new();
     // A user without a password is one that needs none, or is refused: never the default user.
     let password = config.password.as_ref().map(Secret::reveal);
     match (&config.username, password) {
@@ -233,7 +234,7 @@ async fn introduce(
     link: Link,
     attempted: &Attempted<'_>,
 ) -> Result<Connected, TransportError> {
-    let mut pipe = Pipeline::new();
+    let mut pipe = Commands::new();
     // Spaces are not allowed in a client's name.
     let name = format!("{}:{link}", config.client_name).replace(char::is_whitespace, "-");
     pipe.cmd("CLIENT").arg("SETNAME").arg(&name);
@@ -301,7 +302,7 @@ async fn is_seen(
     name: &str,
     attempted: &Attempted<'_>,
 ) -> Result<bool, TransportError> {
-    let mut pipe = Pipeline::new();
+    let mut pipe = Commands::new();
     pipe.cmd("CLIENT").arg("LIST").arg("ID").arg(id);
     pipe.cmd("CLIENT").arg("ID");
     let answers = ask(connection, &pipe, attempted).await?;
@@ -324,7 +325,7 @@ async fn find_slots(
     attempted: &Attempted<'_>,
 ) -> Result<(), TransportError> {
     let keys = Keys::new(prefix.clone()).in_cluster();
-    let mut pipe = Pipeline::new();
+    let mut pipe = Commands::new();
     for shard in keys.shards() {
         pipe.cmd("EXISTS").arg(keys.all_functions(shard));
     }
@@ -341,9 +342,9 @@ async fn load_scripts(
     connection: &Connection,
     attempted: &Attempted<'_>,
 ) -> Result<(), TransportError> {
-    let mut pipe = Pipeline::new();
+    let mut pipe = Commands::new();
     for load in Script::load_all() {
-        pipe.add_command(load);
+        pipe.push(load);
     }
     for answer in ask(connection, &pipe, attempted).await? {
         if let Value::ServerError(error) = &answer {
@@ -356,8 +357,8 @@ async fn load_scripts(
 /// Sends commands; an error reply stands among the answers.
 pub(crate) async fn ask(
     connection: &Connection,
-    pipe: &Pipeline,
+    commands: &[Command],
     attempted: &Attempted<'_>,
 ) -> Result<Vec<Value>, TransportError> {
-    connection.ask(pipe).await.map_err(|why| of_unanswered(why, attempted))
+    connection.ask(commands).await.map_err(|why| of_unanswered(why, attempted))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Pipeline, ServerErrorKind, Value};
+use redis::{ServerErrorKind, Value};
 use steadfast_core::call::CallerId;
 use steadfast_core::name::{EntryId, FunctionId, SessionId};
 use steadfast_core::op::{Op, OpResult, Reply};
@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::builder::RedisBuilder;
 use crate::choice::Durability;
+use crate::command::Commands;
 use crate::config::{ConfigError, Endpoint, RedisConfig};
 use crate::confirm::{self, TooFewReplicas};
 use crate::connection::Connection;
@@ -229,11 +230,8 @@ async fn send(
     parts: &mut [Part],
     attempted: &Attempted<'_>,
 ) -> Result<Vec<Value>, TransportError> {
-    let mut pipe = Pipeline::with_capacity(parts.len());
-    for part in parts.iter_mut() {
-        pipe.add_command(std::mem::take(&mut part.cmd));
-    }
-    let mut answers = ask(connection, &pipe, attempted).await?;
+    let commands: Commands = parts.iter_mut().map(|part| std::mem::take(&mut part.cmd)).collect();
+    let mut answers = ask(connection, &commands, attempted).await?;
     for _ in 0..RELOADS_MAX {
         let missed: Vec<usize> = (0..answers.len())
             .filter(|place| {
@@ -246,15 +244,9 @@ async fn send(
         }
         let scripts: BTreeSet<Script> =
             missed.iter().filter_map(|place| parts[*place].script).collect();
-        let mut again = Pipeline::with_capacity(scripts.len() + missed.len());
-        for script in &scripts {
-            again.add_command(script.load());
-        }
-        for (place, cmd) in pipe.cmd_iter().enumerate() {
-            if missed.binary_search(&place).is_ok() {
-                again.add_command(cmd.clone());
-            }
-        }
+        let load = scripts.iter().map(|script| script.load());
+        let repeat = missed.iter().map(|place| commands[*place].clone());
+        let again: Commands = load.chain(repeat).collect();
         let mut repeated = ask(connection, &again, attempted).await?;
         let repeated = repeated.split_off(scripts.len());
         for (place, answer) in missed.into_iter().zip(repeated) {

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Pipeline;
 use redis::Value;
 use steadfast_core::call::CallerId;
 use steadfast_core::name::EntryId;
@@ -16,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::choice::{Durability, KeyLayout};
+use crate::command::Commands;
 use crate::error::Attempted;
 use crate::read;
 use crate::session::{self, Session, ask};
@@ -289,7 +289,7 @@ impl RedisTransport {
                 session.close();
                 return;
             };
-            let mut pipe = Pipeline::new();
+            let mut pipe = Commands::new();
             pipe.cmd("CLIENT").arg("UNBLOCK").arg(session.id.0);
             let asked = ask(&commands.connection, &pipe, &"unblock");
             let asked = timeout(UNBLOCK_PATIENCE, asked).await;
