@@ -30,12 +30,29 @@ pub(crate) struct FunctionPart {
     pub(crate) calls: String,
     /// The group on it.
     pub(crate) group: String,
+    /// The hash of open calls.
+    pub(crate) open: String,
+    /// The hash of parked calls.
+    pub(crate) parked: String,
+    /// The set of the function's registered consumers.
+    pub(crate) active: String,
+    /// What stands before a caller in the name of its reply stream.
+    pub(crate) replies: String,
+    /// What stands before a call in the name of its result.
+    results: String,
     /// The keys that every script of one function takes first.
     keys: Arguments,
     /// The arguments that follow the keys.
     arguments: Arguments,
     /// The arguments that follow those where calls are submitted.
     new_calls: Arguments,
+}
+
+impl FunctionPart {
+    /// A call's result.
+    pub(crate) fn result(&self, call: &CallId) -> String {
+        [&self.results, call.as_str()].concat()
+    }
 }
 
 impl Layout {
@@ -85,27 +102,31 @@ impl Layout {
 
     fn part(&self, function: &FunctionId) -> FunctionPart {
         let keys = &self.keys;
-        let (calls, group) = (keys.calls(function), Self::group(function));
         let mut part = FunctionPart {
-            calls: calls.clone(),
-            group: group.clone(),
+            calls: keys.calls(function),
+            group: Self::group(function),
+            open: keys.open(function),
+            parked: keys.parked(function),
+            active: keys.active(function),
+            replies: self.reply_prefix(function),
+            results: self.result_prefix(function),
             keys: Arguments::default(),
             arguments: Arguments::default(),
             new_calls: Arguments::default(),
         };
         part.keys
-            .arg(calls)
-            .arg(keys.open(function))
-            .arg(keys.parked(function))
+            .arg(&part.calls)
+            .arg(&part.open)
+            .arg(&part.parked)
             .arg(keys.due(function))
             .arg(keys.dead_letters(function))
             .arg(keys.epoch(function))
-            .arg(keys.active(function))
+            .arg(&part.active)
             .arg(keys.definition(function));
         part.arguments
-            .arg(group)
-            .arg(self.result_prefix(function))
-            .arg(self.reply_prefix(function))
+            .arg(&part.group)
+            .arg(&part.results)
+            .arg(&part.replies)
             .arg(self.state_prefix(function))
             .arg(self.dead_letters_max);
         part.new_calls.arg(self.idempotency_prefix(function)).arg(function.name());

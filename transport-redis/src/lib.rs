@@ -9,8 +9,8 @@
 mod answer;
 mod builder;
 mod choice;
-mod config;
 mod command;
+mod config;
 mod confirm;
 mod connection;
 mod connector;

@@ -47,6 +47,8 @@ impl Script {
             Self::KeepReplies => "keep_replies",
             Self::Discover => "discover",
             Self::Requeue => "requeue",
+            Self::SubmitOne => "submit_one",
+            Self::CompleteOne => "complete_one",
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Script {
     KeepReplies,
     Discover,
     Requeue,
+    SubmitOne,
+    CompleteOne,
 }
 
 macro_rules! lua {
@@ -63,7 +65,7 @@ macro_rules! settling {
 }
 
 impl Script {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Submit,
         Self::Decide,
         Self::Begin,
@@ -85,6 +87,8 @@ impl Script {
         Self::KeepReplies,
         Self::Discover,
         Self::Requeue,
+        Self::SubmitOne,
+        Self::CompleteOne,
     ];
 
     /// Its source, as it is loaded.
@@ -95,7 +99,6 @@ impl Script {
                 "part/int",
                 "part/ensure",
                 "part/first_entry",
-                "part/lone_submit",
                 "part/format",
                 "part/new_entry",
                 "part/manner",
@@ -106,7 +109,6 @@ impl Script {
             Self::Decide => draining!(
                 "part/frame",
                 "part/success",
-                "part/lone_success",
                 "part/int",
                 "part/format",
                 "part/record",
@@ -152,6 +154,8 @@ impl Script {
             Self::KeepReplies => draining!("keep_replies"),
             Self::Discover => reading!("part/int", "part/format", "discover"),
             Self::Requeue => settling!(growing: "requeue"),
+            Self::SubmitOne => growing!("part/first_entry", "submit_one"),
+            Self::CompleteOne => draining!("part/success", "complete_one"),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{ServerErrorKind, Value};
 use steadfast_core::call::CallerId;
-use steadfast_core::name::{EntryId, FunctionId, SessionId};
+use steadfast_core::name::{EntryId, FunctionId, RunId, SessionId};
 use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{
     Connected, ErrorKind, Interest, Link, Transport, TransportError, Wake,
@@ -25,7 +25,7 @@ use crate::confirm::{self, TooFewReplicas};
 use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::decode::Decoder;
-use crate::encode::{Cursor, Encoder, Part};
+use crate::encode::{self, Cursor, Encoder, Part};
 use crate::error::Attempted;
 use crate::layout::Layout;
 use crate::script::Script;
@@ -178,6 +178,33 @@ impl RedisTransport {
         &self.0.seen
     }
 
+    /// Asks for operations: the parts that were sent for them, and the answer to each. A lone operation is
+    /// asked of the script for such as are ordinary, and where that declines of the one for all.
+    async fn ask_for(
+        &self,
+        ops: &[Op],
+        life: &RunId,
+        connection: &Connection,
+        attempted: &Attempted<'_>,
+    ) -> Result<(Vec<Part>, Vec<Value>), TransportError> {
+        if let Some(lone) = encode::lone(&self.0.layout, ops) {
+            let mut parts = vec![lone];
+            let answers = send(connection, &mut parts, attempted).await?;
+            if answers != [Value::Nil] {
+                return Ok((parts, answers));
+            }
+        }
+        let mut parts = self.encode(ops, life);
+        let answers = send(connection, &mut parts, attempted).await?;
+        Ok((parts, answers))
+    }
+
+    fn encode(&self, ops: &[Op], life: &RunId) -> Vec<Part> {
+        let cursor = |function: &FunctionId| self.cursor(function);
+        let seen = |caller: &CallerId, shard| self.replies_seen(caller, shard);
+        Encoder::new(&self.0.layout, life, &cursor, &seen).batch(ops)
+    }
+
     fn decode(
         &self,
         session: &Session,
@@ -263,34 +290,37 @@ fn hide_sessions(op: &mut Op) {
     }
 }
 
-/// The answers of each operation, from those of the parts. A shared answer that begins with a number stands
-/// for so many operations that ended as is ordinary ([`Value::Okay`]).
+/// The answers of each operation, from those of the parts. A shared answer that is a number, or begins with one,
+/// stands for so many operations that ended as is ordinary ([`Value::Okay`]).
 fn by_operation(ops: usize, parts: &[Part], answers: Vec<Value>) -> Vec<Vec<Value>> {
     let mut sorted: Vec<Vec<Value>> = vec![Vec::new(); ops];
     for (part, answer) in parts.iter().zip(answers) {
-        match answer {
-            Value::Array(mut items) if part.shared => {
-                let ordinary = match items.first() {
-                    Some(Value::Int(number)) => usize::try_from(*number).unwrap_or(usize::MAX),
-                    _ => 0,
-                };
-                let others = items.split_off(usize::from(ordinary > 0));
-                // One of another length leaves its operations without an answer, and each says so.
-                if ordinary.saturating_add(others.len()) == part.covers.len() {
-                    let answers = std::iter::repeat_n(Value::Okay, ordinary).chain(others);
-                    for (place, answer) in part.covers.iter().zip(answers) {
-                        sorted[*place].push(answer);
-                    }
-                }
-            }
+        let (ordinary, others) = match answer {
+            Value::Int(number) if part.shared => (count(number), Vec::new()),
+            Value::Array(mut items) if part.shared => match items.first() {
+                Some(Value::Int(number)) => (count(*number), items.split_off(1)),
+                _ => (0, items),
+            },
             answer => {
                 for place in &part.covers {
                     sorted[*place].push(answer.clone());
                 }
+                continue;
+            }
+        };
+        // One of another length leaves its operations without an answer, and each says so.
+        if ordinary.saturating_add(others.len()) == part.covers.len() {
+            let answers = std::iter::repeat_n(Value::Okay, ordinary).chain(others);
+            for (place, answer) in part.covers.iter().zip(answers) {
+                sorted[*place].push(answer);
             }
         }
     }
     sorted
+}
+
+fn count(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[async_trait]
@@ -331,10 +361,6 @@ impl Transport for RedisTransport {
         if !session.is_seen {
             ops.iter_mut().for_each(hide_sessions);
         }
-        let cursor = |function: &FunctionId| self.cursor(function);
-        let seen = |caller: &CallerId, shard| self.replies_seen(caller, shard);
-        let life = session.registered_life();
-        let mut parts = Encoder::new(&self.0.layout, life, &cursor, &seen).batch(&ops);
         let durability = self.0.config.durability;
         let confirming = if ops.iter().any(|op| durability.concerns(op)) {
             Some(self.beside(&session, 0, &attempted).await?)
@@ -342,7 +368,8 @@ impl Transport for RedisTransport {
             None
         };
         let over = confirming.as_ref().unwrap_or(&session);
-        let answers = send(&over.connection, &mut parts, &attempted).await?;
+        let life = session.registered_life();
+        let (parts, answers) = self.ask_for(&ops, life, &over.connection, &attempted).await?;
         if answers.len() != parts.len() {
             return Err(crate::error::nonsense(&attempted));
         }

@@ -24,8 +24,35 @@ pub(crate) fn operations(script: &str, keys: Words<'_>, arguments: Words<'_>) ->
         "survey" => one(survey(keys)),
         "keep_replies" => one(keep_replies(keys, arguments)),
         "discover" => one(discover(arguments)),
+        "submit_one" | "complete_one" => of_one_call(script, keys, arguments),
         _ => of_function(script, keys, arguments),
     }
+}
+
+fn of_one_call(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<Vec<Op>> {
+    let function = names::of_calls(keys.text()?)?;
+    // The group; the function's name or the prefix of reply streams.
+    words.skip(2)?;
+    let words = &mut words;
+    let op = if script == "submit_one" {
+        Op::Submit(Submission {
+            function,
+            deadline: words.micros()?,
+            delay: Duration::ZERO,
+            idempotency_key: None,
+            reply_to: Some(words.parse()?),
+            traceparent: None,
+            result_stream: false,
+            open_max: words.parse()?,
+            call: words.parse()?,
+            input: input(words)?,
+        })
+    } else {
+        let (attempts, call) = (words.parse()?, words.parse()?);
+        let (entry, result) = (Some(words.parse()?), success(&call, words)?);
+        Op::Decide { function, call, verdict: Verdict::Complete { result, entry }, attempts }
+    };
+    words.end(vec![op])
 }
 
 fn of_function(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<Vec<Op>> {
@@ -148,16 +175,18 @@ fn decide(function: &FunctionId, words: &mut Words<'_>) -> Read<Op> {
     let (verdict, call): (_, CallId) = (words.text()?, words.parse()?);
     let entry = words.optional()?;
     let (verdict, attempts) = if let Ok(attempts) = verdict.parse() {
-        let (named, result) = read_success_begin(words.text()?).ok_or(Nonsense)?;
-        if named != call {
-            return Err(Nonsense);
-        }
-        (Verdict::Complete { result, entry }, attempts)
+        (Verdict::Complete { result: success(&call, words)?, entry }, attempts)
     } else {
         let attempts = words.parse()?;
         (no_success(verdict, entry, words)?, attempts)
     };
     Ok(Op::Decide { function: function.clone(), call, verdict, attempts })
+}
+
+/// The result that a call's record begins with.
+fn success(call: &CallId, words: &mut Words<'_>) -> Read<Payload> {
+    let (named, result) = read_success_begin(words.text()?).ok_or(Nonsense)?;
+    if named == *call { Ok(result) } else { Err(Nonsense) }
 }
 
 fn no_success(letter: &str, entry: Option<EntryId>, words: &mut Words<'_>) -> Read<Verdict> {

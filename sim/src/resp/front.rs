@@ -299,7 +299,8 @@ impl<S: StoreMachine> Server<S> {
             return Ok(refusal("NOSCRIPT No matching script. Please use EVAL."));
         };
         let ops = call::operations(script.name, keys, arguments)?;
-        let is_batch = matches!(script.name, "submit" | "decide");
+        // A script for one ordinary call declines where it is not; this one answers as that for all would.
+        let is_batch = matches!(script.name, "submit" | "decide" | "submit_one" | "complete_one");
         if !is_batch {
             return Ok(list_of_one(ops).map_or(Frame::Null, |op| self.one(session, &op)));
         }

@@ -16,9 +16,12 @@ use super::frame::{Frame, error, flag, list, number, okay, said, text};
 use super::{delivery, record};
 
 /// The answer to a call of `submit` or `decide`: the number of operations that ended as is ordinary, as far
-/// as they lead, and one item for each of the others.
+/// as they lead, and one item for each of the others; that number alone where there is no other.
 pub(crate) fn several(now: StoreTime, ops: &[Op], results: &[OpResult]) -> Frame {
     let ordinary = results.iter().take_while(|result| is_ordinary(result)).count();
+    if ordinary == results.len() {
+        return number(ordinary as u64);
+    }
     let others = ops.iter().zip(results).skip(ordinary).map(|(op, result)| match result {
         Ok(reply) => one(now, op, reply),
         Err(error) => list([text("E"), text(said(error))]),

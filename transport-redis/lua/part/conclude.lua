@@ -93,7 +93,7 @@ local function conclude(id, standing, at_hand, outcome, attempts)
     unpark(id)
   end
   local text = record_text(id, outcome, attempts)
-  call('SET', RESULT .. id, text, 'PX', 300000)
+  call('SET', RESULT .. id, text, 'PX', '300000')
   if stream then
     call('XADD', stream, '*', 'record', text)
     call('PEXPIRE', stream, 300000)

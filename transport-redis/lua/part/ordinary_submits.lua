@@ -4,7 +4,10 @@
 -- begin, and `manner` how the one before them was made.
 local answers, rest, manner = {}, 8, nil
 
--- The `cancel` of a record that is longer than it need be (MANY, in part/lone_submit.lua, says when).
+-- From so many open calls on, a record is longer than a listpack's values may be: the server would search
+-- a list from its begin for each call.
+local MANY = 16
+-- The `cancel` of a record that is longer than it need be.
 local LONG_ZERO = string.rep('0', 28)
 
 do
@@ -58,7 +61,7 @@ do
       end
       local input, entry = ARGV[at + 1], nil
       if how.reply_to ~= '' and how.trace == '' then
-        entry = add_first(id, input, deadline_ms, how.reply_to)
+        entry = add_first(CALLS, ARGV[7], id, input, now_ms, deadline_ms, how.reply_to)
       else
         entry = call('XADD', CALLS, '*',
           unpack(fields_of(id, input, deadline_ms, '', how.reply_to, how.trace)))
@@ -74,5 +77,5 @@ do
   end
 end
 if rest > #ARGV then
-  return answers
+  return answers[1]
 end

@@ -27,10 +27,10 @@ do
         break
       end
       local attempts = ARGV[at]
-      ends[attempts] = ends[attempts] or success_end(attempts)
+      ends[attempts] = ends[attempts] or success_end(attempts, now_ms)
       local text = ARGV[at + 3] .. ends[attempts]
       -- Where an outcome stands, it is as if this one had not been looked at yet.
-      if not call('SET', RESULT .. id, text, 'NX', 'PX', 300000) then
+      if not call('SET', RESULT .. id, text, 'NX', 'PX', '300000') then
         break
       end
       if caller ~= '' then
@@ -50,5 +50,5 @@ end
 local is_last = closed_any and streamed <= done and call('EXISTS', KEYS[7]) == 0
 if rest > #ARGV and not is_last then
   send_replies()
-  return answers
+  return answers[1]
 end

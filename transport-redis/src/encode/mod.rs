@@ -1,13 +1,16 @@
 //! Operations as commands: most are one script's call; submits and decisions of one function share one.
 
+mod calls;
+
 use std::time::Duration;
 
 use steadfast_core::call::{CallerId, Failure, FailureKind};
 use steadfast_core::definition::Definition;
-use steadfast_core::name::{CallId, ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
-use steadfast_core::op::{Authority, Destination, Op, Pulse, Submission, Verdict};
-use steadfast_core::wire::{Shard, begin_success};
+use steadfast_core::name::{ConsumerId, EntryId, FunctionId, NodeId, RunId, SessionId};
+use steadfast_core::op::{Destination, Op, Pulse};
+use steadfast_core::wire::Shard;
 
+pub(crate) use self::calls::lone;
 use crate::command::Command;
 use crate::layout::Layout;
 use crate::script::Script;
@@ -107,9 +110,9 @@ impl<'a> Encoder<'a> {
             let before = part.covers.last().map(|place| &ops[*place]);
             part.covers.push(place);
             match op {
-                Op::Submit(submission) => submit(&mut part.cmd, submission, before),
+                Op::Submit(submission) => calls::submit(&mut part.cmd, submission, before),
                 Op::Decide { call, verdict, attempts, .. } => {
-                    decide(&mut part.cmd, call, verdict, *attempts);
+                    calls::decide(&mut part.cmd, call, verdict, *attempts);
                 }
                 _ => {}
             }
@@ -407,89 +410,6 @@ fn at_least_one(mut calls: Vec<(Shard, Vec<usize>)>) -> Vec<(Shard, Vec<usize>)>
         calls.push((Shard::default(), Vec::new()));
     }
     calls
-}
-
-fn submit(cmd: &mut Command, submission: &Submission, before: Option<&Op>) {
-    if !matches!(before, Some(Op::Submit(before)) if is_made_alike(before, submission)) {
-        cmd.arg("").arg(micros(submission.deadline));
-        // Together, so that the script knows by one word what is not ordinary.
-        match (micros(submission.delay), submission.result_stream) {
-            (delay, false) => cmd.arg(delay),
-            (delay, true) => cmd.arg(format!("{delay}s")),
-        };
-        cmd.arg(submission.idempotency_key.as_ref().map_or("", |key| key.as_str()))
-            .arg(submission.reply_to.as_ref().map_or("", |caller| caller.as_str()))
-            .arg(submission.traceparent.as_deref().unwrap_or_default())
-            .arg(submission.open_max);
-    }
-    cmd.arg(submission.call.as_str()).arg(submission.input.as_str());
-}
-
-/// Nothing but the call and its input differs.
-fn is_made_alike(one: &Submission, other: &Submission) -> bool {
-    let Submission {
-        function: _,
-        call: _,
-        input: _,
-        deadline,
-        delay,
-        idempotency_key,
-        reply_to,
-        traceparent,
-        result_stream,
-        open_max,
-    } = one;
-    deadline == &other.deadline
-        && delay == &other.delay
-        && idempotency_key == &other.idempotency_key
-        && reply_to == &other.reply_to
-        && traceparent == &other.traceparent
-        && result_stream == &other.result_stream
-        && open_max == &other.open_max
-}
-
-fn decide(cmd: &mut Command, call: &CallId, verdict: &Verdict, attempts: u32) {
-    match verdict {
-        Verdict::Complete { .. } => cmd.arg(attempts),
-        Verdict::Fail { .. } => cmd.arg("E"),
-        Verdict::DeadLetter { .. } => cmd.arg("D"),
-        Verdict::Cancel => cmd.arg("C"),
-        Verdict::Expire => cmd.arg("X"),
-    };
-    cmd.arg(call.as_str());
-    match verdict {
-        Verdict::Complete { result, entry } => {
-            let entry = entry.map(|id| id.to_string()).unwrap_or_default();
-            cmd.arg(entry).arg(begin_success(call, result));
-        }
-        Verdict::Fail { failure, by } | Verdict::DeadLetter { failure, by } => {
-            decide_failed(cmd, failure, by, attempts);
-        }
-        Verdict::Cancel | Verdict::Expire => {
-            cmd.arg("").arg(attempts).arg("-").arg("").arg("").arg("").arg("");
-        }
-    }
-}
-
-fn decide_failed(cmd: &mut Command, failure: &Failure, by: &Authority, attempts: u32) {
-    match by {
-        Authority::Lease(lease) => {
-            cmd.arg(lease.entry.to_string()).arg(attempts);
-            cmd.arg("L").arg(lease.consumer.as_str()).arg(lease.epoch.0);
-        }
-        Authority::Token(nonce) => {
-            cmd.arg("").arg(attempts).arg("T").arg(nonce.as_ref()).arg("");
-        }
-    }
-    cmd.arg(failure_word(failure.kind)).arg(failure.message.as_ref());
-}
-
-/// The kind of a failure as records name it.
-fn failure_word(kind: FailureKind) -> String {
-    match serde_json::to_value(kind) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => unreachable!("a kind without content is a word"),
-    }
 }
 
 fn client_ids(sessions: &[SessionId]) -> String {

@@ -1,0 +1,33 @@
+-- complete_one: decides one ordinary success (part/ordinary_successes.lua tells which those are) of a function
+-- that keeps its stream, and declines any other. The caller waits for this script: it is given no more than it
+-- needs.
+--
+-- Keys:      1 stream of calls, 2 open hash, 3 set of active consumers, 4 the call's result
+-- Arguments: 1 the group's name, 2 prefix of reply streams, 3 attempts, 4 call, 5 entry at hand, 6 how its
+--            record begins (see part/record.lua)
+-- Replies 1, or nothing where it declines: nothing was written, and `decide` is to look at the call.
+-- Validates before its first write: where the call stands and its deadline, that somebody serves the function
+-- or more is in its stream, and that open hash, stream and set have their types. The result, which is its
+-- first write, is written where there is none.
+local call, id = redis.call, ARGV[4]
+local deadline, entry, caller =
+  string.match(call('HGET', KEYS[2], id) or '', '^(%d+) %d+ (%S+) %d+ %S+ ?(.*)$')
+if entry ~= ARGV[5] or (call('XLEN', KEYS[1]) <= 1 and call('EXISTS', KEYS[3]) == 0) then
+  return false
+end
+local clock = call('TIME')
+if tonumber(deadline) <= clock[1] * 1000000 + clock[2] then
+  return false
+end
+local now_ms = clock[1] .. string.sub('00000' .. clock[2], -6, -4)
+local text = ARGV[6] .. success_end(ARGV[3], now_ms)
+if not call('SET', KEYS[4], text, 'NX', 'PX', '300000') then
+  return false
+end
+call('XACK', KEYS[1], ARGV[1], entry)
+call('XDEL', KEYS[1], entry)
+call('HDEL', KEYS[2], id)
+if caller ~= '' then
+  redis.pcall('XADD', ARGV[2] .. caller, 'NOMKSTREAM', '*', 'record', text)
+end
+return 1

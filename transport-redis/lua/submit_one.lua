@@ -1,0 +1,28 @@
+-- submit_one: adds one ordinary call (part/ordinary_submits.lua tells which those are) to a function whose
+-- group stands, and declines any other. The caller waits for this script: it is given no more than it needs.
+--
+-- Keys:      1 stream of calls, 2 open hash, 3 parked hash, 4 the call's result
+-- Arguments: 1 the group's name, 2 the function's name, 3 deadline in microseconds from now, 4 reply-to, 5 the
+--            most calls that may be open, 6 call, 7 input
+-- Replies 1, or nothing where it declines: nothing was written, and `submit` is to look at the call.
+-- Validates before its first write: open hash, parking and result (is the id new?), the number of open calls,
+-- the group, and that open hash and stream have their types. Refused where memory is out, by the server,
+-- before the script runs.
+local call, id = redis.call, ARGV[6]
+-- More open calls need longer records (MANY, in part/ordinary_submits.lua).
+local opened = call('HLEN', KEYS[2])
+if opened >= 16
+  or call('EXISTS', KEYS[3], KEYS[4]) > 0
+  or (opened > 0 and call('HEXISTS', KEYS[2], id) == 1)
+  or math.max(opened, call('XLEN', KEYS[1])) >= tonumber(ARGV[5])
+  -- The cheapest question that only a group answers.
+  or redis.pcall('XPENDING', KEYS[1], ARGV[1], '0-1', '0-1', '1').err
+then
+  return false
+end
+local clock = call('TIME')
+local deadline = clock[1] * 1000000 + clock[2] + ARGV[3]
+local entry = add_first(KEYS[1], ARGV[2], id, ARGV[7],
+  clock[1] .. string.sub('00000' .. clock[2], -6, -4), math.ceil(deadline / 1000), ARGV[4])
+call('HSET', KEYS[2], id, string.format('%.0f 1 %s 0 - %s', deadline, entry, ARGV[4]))
+return 1
