@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use bytes::{BufMut, BytesMut};
+use steadfast_core::name::EntryId;
 
 /// The most that a kind, a size and an end of line take.
 const HEAD_BYTES: usize = 24;
@@ -53,11 +54,26 @@ macro_rules! numbers {
 
 numbers! { u8 u32 u64 usize }
 
+impl Argument for EntryId {
+    fn write(&self, into: &mut Arguments) {
+        let (mut ms, mut seq) = (itoa::Buffer::new(), itoa::Buffer::new());
+        into.push_all(&[ms.format(self.ms).as_bytes(), b"-", seq.format(self.seq).as_bytes()]);
+    }
+}
+
 impl Arguments {
     fn push(&mut self, argument: &[u8]) {
-        self.bytes.reserve(argument.len() + HEAD_BYTES + 2);
-        head(b'$', argument.len(), &mut self.bytes);
-        self.bytes.extend_from_slice(argument);
+        self.push_all(&[argument]);
+    }
+
+    /// One argument, in pieces.
+    fn push_all(&mut self, pieces: &[&[u8]]) {
+        let size = pieces.iter().map(|piece| piece.len()).sum();
+        self.bytes.reserve(size + HEAD_BYTES + 2);
+        head(b'$', size, &mut self.bytes);
+        for piece in pieces {
+            self.bytes.extend_from_slice(piece);
+        }
         self.bytes.extend_from_slice(b"\r\n");
         self.count += 1;
     }
@@ -160,13 +176,14 @@ mod tests {
         shared.arg("two words").arg(7_u8);
         let mut command = Command::new("EVALSHA");
         command.arg("").args(&shared).arg(String::from("é")).arg(u64::MAX);
+        command.arg(EntryId { ms: 1, seq: 23 });
         let mut bytes = BytesMut::new();
         command.write(&mut bytes);
         Command::new("PING").write(&mut bytes);
         let told = str::from_utf8(&bytes).unwrap().replace("\r\n", " ");
         insta::assert_snapshot!(
             told,
-            @"*6 $7 EVALSHA $0  $9 two words $1 7 $2 é $20 18446744073709551615 *1 $4 PING "
+            @"*7 $7 EVALSHA $0  $9 two words $1 7 $2 é $20 18446744073709551615 $4 1-23 *1 $4 PING "
         );
     }
 }

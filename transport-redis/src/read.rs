@@ -72,7 +72,7 @@ pub(crate) async fn wait(
     }
     let read = match interest {
         Interest::Deliveries { .. } => deliveries(answer, now),
-        Interest::Arrivals { after } => arrivals(layout, after, answer),
+        Interest::Arrivals { after } => arrivals(layout, shard, after, answer),
         Interest::Replies { .. } => replies(answer),
     };
     read.map_err(|Nonsense| nonsense(&attempted))
@@ -95,14 +95,14 @@ fn command(layout: &Layout, shard: Shard, interest: &Interest, block_ms: u64) ->
                 cmd.arg(layout.keys.calls(function));
             }
             for (_, after) in after {
-                cmd.arg(after.to_string());
+                cmd.arg(*after);
             }
             cmd
         }
         Interest::Replies { caller, after } => {
             let mut cmd = Command::new("XREAD");
             cmd.arg("COUNT").arg(REPLIES_MAX).arg("BLOCK").arg(block_ms);
-            cmd.arg("STREAMS").arg(layout.keys.replies(shard, caller)).arg(after.to_string());
+            cmd.arg("STREAMS").arg(layout.keys.replies(shard, caller)).arg(*after);
             cmd
         }
     }
@@ -114,18 +114,21 @@ fn deliveries(answer: Value, now: Option<StoreTime>) -> Read<Wake> {
     Ok(Wake::Deliveries(entries.iter().map(|(id, fields)| delivered(now, *id, fields)).collect()))
 }
 
-fn arrivals(layout: &Layout, after: &[(FunctionId, EntryId)], answer: Value) -> Read<Wake> {
+fn arrivals(
+    layout: &Layout,
+    shard: Shard,
+    after: &[(FunctionId, EntryId)],
+    answer: Value,
+) -> Read<Wake> {
     let mut arrived = Vec::new();
     for stream in list(answer)? {
         arrived.push(list(stream)?.into_iter().next().ok_or(Nonsense)?);
     }
-    let named = |function: &FunctionId| {
-        let key = layout.keys.calls(function);
-        arrived.iter().any(|name| text(name).is_ok_and(|name| name == key))
-    };
-    Ok(Wake::Arrivals(
-        after.iter().map(|(function, _)| function).filter(|it| named(it)).cloned().collect(),
-    ))
+    let of = |name| text(name).ok().and_then(|name| layout.keys.function_of_calls(shard, name));
+    let arrived: Vec<&str> = arrived.iter().filter_map(of).collect();
+    let functions = after.iter().map(|(function, _)| function);
+    let named = functions.filter(|function| arrived.contains(&function.as_str()));
+    Ok(Wake::Arrivals(named.cloned().collect()))
 }
 
 /// A record that cannot be read is passed over: its caller inspects what it awaits.

@@ -79,8 +79,11 @@ impl Keys {
 
     /// What stands before a shard's keys: the prefix, and in the cluster layout the tag.
     pub fn start(&self, shard: Shard) -> String {
-        let tag = if self.cluster { Self::tag_of(shard.0) } else { String::new() };
-        format!("{}{tag}", self.prefix)
+        let mut start = String::from(&*self.prefix);
+        if self.cluster {
+            start.push_str(&Self::tag_of(shard.0));
+        }
+        start
     }
 
     function_keys! {
@@ -151,8 +154,19 @@ impl Keys {
         format!("{}registry:functions", self.start(shard))
     }
 
+    /// The function, as `NAME:SCOPE`, whose stream of calls has this name in a shard.
+    pub fn function_of_calls<'k>(&self, shard: Shard, calls: &'k str) -> Option<&'k str> {
+        calls.strip_prefix(&*self.start(shard))?.strip_prefix("function_calls:")
+    }
+
     fn tagged(&self, function: &FunctionId, kind: &str, rest: &str) -> String {
-        format!("{}{kind}:{rest}", self.start(self.shard(function)))
+        // A read of many functions names all of them: put together without a formatter.
+        let mut key = self.start(self.shard(function));
+        key.reserve_exact(kind.len() + 1 + rest.len());
+        key.push_str(kind);
+        key.push(':');
+        key.push_str(rest);
+        key
     }
 }
 
@@ -200,6 +214,11 @@ mod tests {
         ] {
             assert!(key.starts_with(&start), "{key} does not start with {start}");
         }
+        let of =
+            |name: &str| keys.function_of_calls(keys.shard(&function), name).map(str::to_owned);
+        assert_eq!(of(&keys.calls(&function)).as_deref(), Some("greet:global"));
+        assert_eq!(of(&keys.open(&function)), None);
+        assert_eq!(of(&Keys::default().calls(&function)), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) fn lone(layout: &Layout, ops: &[Op]) -> Option<Part> {
             let mut cmd = Script::CompleteOne.call_on(4);
             cmd.arg(&part.calls).arg(&part.open).arg(&part.active).arg(part.result(call));
             cmd.arg(&part.group).arg(&part.replies).arg(*attempts).arg(call.as_str());
-            cmd.arg(entry.to_string()).arg(begin_success(call, result));
+            cmd.arg(*entry).arg(begin_success(call, result));
             (Script::CompleteOne, cmd)
         }
         _ => return None,
@@ -109,8 +109,11 @@ pub(super) fn decide(cmd: &mut Command, call: &CallId, verdict: &Verdict, attemp
     cmd.arg(call.as_str());
     match verdict {
         Verdict::Complete { result, entry } => {
-            let entry = entry.map(|id| id.to_string()).unwrap_or_default();
-            cmd.arg(entry).arg(begin_success(call, result));
+            match entry {
+                Some(entry) => cmd.arg(*entry),
+                None => cmd.arg(""),
+            };
+            cmd.arg(begin_success(call, result));
         }
         Verdict::Fail { failure, by } | Verdict::DeadLetter { failure, by } => {
             decide_failed(cmd, failure, by, attempts);
@@ -124,7 +127,7 @@ pub(super) fn decide(cmd: &mut Command, call: &CallId, verdict: &Verdict, attemp
 fn decide_failed(cmd: &mut Command, failure: &Failure, by: &Authority, attempts: u32) {
     match by {
         Authority::Lease(lease) => {
-            cmd.arg(lease.entry.to_string()).arg(attempts);
+            cmd.arg(lease.entry).arg(attempts);
             cmd.arg("L").arg(lease.consumer.as_str()).arg(lease.epoch.0);
         }
         Authority::Token(nonce) => {

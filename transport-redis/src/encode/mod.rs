@@ -140,7 +140,7 @@ impl<'a> Encoder<'a> {
             Op::Begin { function, call, lease, attempts_max } => {
                 self.call(place, Script::Begin, function)
                     .arg(call.as_str())
-                    .arg(lease.entry.to_string())
+                    .arg(lease.entry)
                     .arg(lease.consumer.as_str())
                     .arg(lease.epoch.0)
                     .arg(*attempts_max);
@@ -153,7 +153,7 @@ impl<'a> Encoder<'a> {
                 };
                 self.call(place, Script::Move, function)
                     .arg(call.as_str())
-                    .arg(lease.entry.to_string())
+                    .arg(lease.entry)
                     .arg(lease.consumer.as_str())
                     .arg(lease.epoch.0)
                     .arg(to)
@@ -163,7 +163,7 @@ impl<'a> Encoder<'a> {
             Op::Reject { function, lease, reason } => {
                 let failure = Failure::new(FailureKind::Malformed, reason);
                 self.call(place, Script::Reject, function)
-                    .arg(lease.entry.to_string())
+                    .arg(lease.entry)
                     .arg(lease.consumer.as_str())
                     .arg(lease.epoch.0)
                     .arg(failure.message.as_ref());
@@ -183,7 +183,7 @@ impl<'a> Encoder<'a> {
             Op::Renew { function, consumer, entries } => {
                 let cmd = self.call(place, Script::Renew, function).arg(consumer.as_str());
                 for (entry, call) in entries {
-                    cmd.arg(entry.to_string()).arg(call.as_str());
+                    cmd.arg(*entry).arg(call.as_str());
                 }
             }
             Op::Fetch { function, consumer, count } => {
@@ -192,7 +192,7 @@ impl<'a> Encoder<'a> {
             Op::Reread { function, consumer, entries } => {
                 let cmd = self.call(place, Script::Reread, function).arg(consumer.as_str());
                 for entry in entries {
-                    cmd.arg(entry.to_string());
+                    cmd.arg(*entry);
                 }
             }
             Op::Ensure { function } => {
@@ -200,7 +200,7 @@ impl<'a> Encoder<'a> {
             }
             Op::Requeue { function, letter, call, deadline } => {
                 self.call(place, Script::Requeue, function)
-                    .arg(letter.to_string())
+                    .arg(*letter)
                     .arg(call.as_str())
                     .arg(micros(*deadline))
                     .arg(function.name());
@@ -245,7 +245,7 @@ impl<'a> Encoder<'a> {
                 for shard in self.layout.keys.shards() {
                     let stream = self.layout.keys.replies(shard, caller);
                     let mut cmd = Script::KeepReplies.call(&[stream]);
-                    cmd.arg((self.replies_seen)(caller, shard).unwrap_or(*after).to_string());
+                    cmd.arg((self.replies_seen)(caller, shard).unwrap_or(*after));
                     self.push(place, Script::KeepReplies, cmd);
                 }
             }
