@@ -17,7 +17,7 @@ fn a_tiny_round_returns_every_call_with_its_own_answer() {
     let report: Value = serde_json::from_slice(&output.stdout).expect("an object is printed");
 
     // Two systems, two passes: 25 calls with one in flight and 200 with eight.
-    assert_eq!(report["calls"], 2 * 2 * (25 + 200));
+    assert_eq!(report["calls"], 2 * 2 * (40 + 200));
     let load = report["load"].as_array().expect("a list");
     let lines: Vec<_> = load
         .iter()

@@ -96,8 +96,9 @@ pub struct Timers {
 impl Timers {
     /// Arms or moves a timer.
     pub fn arm(&mut self, timer: Timer, at: Time) {
-        self.disarm(timer);
-        self.by_key.insert(timer, at);
+        if let Some(before) = self.by_key.insert(timer, at) {
+            self.by_time.remove(&(before, timer));
+        }
         self.by_time.insert((at, timer));
     }
 

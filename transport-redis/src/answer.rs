@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use redis::Value;
 use steadfast_core::call::{Delivered, Delivery};
 use steadfast_core::name::EntryId;
 use steadfast_core::time::StoreTime;
+
+use crate::resp::Value;
 use steadfast_core::wire::{CallEntry, fields};
 
 /// Marks an older peer's call that was appended again with our counts.
@@ -19,17 +20,16 @@ pub(crate) type Read<T> = Result<T, Nonsense>;
 
 pub(crate) fn list(value: Value) -> Read<Vec<Value>> {
     match value {
-        Value::Array(items) | Value::Set(items) => Ok(items),
+        Value::Array(items) => Ok(items),
         Value::Nil => Ok(Vec::new()),
-        Value::Map(pairs) => Ok(pairs.into_iter().flat_map(|(key, value)| [key, value]).collect()),
         _ => Err(Nonsense),
     }
 }
 
 pub(crate) fn text(value: &Value) -> Read<&str> {
     match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| Nonsense),
-        Value::SimpleString(text) => Ok(text),
+        Value::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| Nonsense),
+        Value::Status(text) => Ok(text),
         Value::Okay => Ok("OK"),
         _ => Err(Nonsense),
     }

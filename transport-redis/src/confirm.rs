@@ -5,7 +5,6 @@
 //! the connection's last command, whoever asked for it: an outcome that somebody else decided is confirmed
 //! as well before it is told.
 
-use redis::Value;
 use steadfast_core::call::CallState;
 use steadfast_core::op::{Op, OpResult, Reply};
 use steadfast_core::transport::{ErrorKind, TransportError};
@@ -15,6 +14,7 @@ use crate::answer::{list, number, text};
 use crate::choice::Durability;
 use crate::command::Commands;
 use crate::error::{Attempted, nonsense, of_server};
+use crate::resp::Value;
 use crate::session::{Session, ask, told};
 
 /// How long a confirmation is waited for, in ms; what is not confirmed by then is unknown.

@@ -12,14 +12,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use redis::Value;
 use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 use tokio_util::io::poll_read_buf;
 
 use crate::command::Command;
 use crate::connector::ByteStream;
-use crate::resp::Decoder;
+use crate::resp::{Decoder, Value};
 use crate::transport::lock;
 
 /// Room for what comes next.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use redis::Value;
 use steadfast_core::call::{
     CallState, DeadLetter, Failure, FailureKind, Outcome, OutcomeKind, Payload, Place, Record,
 };
@@ -22,6 +21,7 @@ use crate::answer::{
 use crate::encode::{Cursor, beaten_together, surveyed_together};
 use crate::error::{nonsense, of_server, of_text};
 use crate::layout::Layout;
+use crate::resp::Value;
 
 /// What the decoding needs beside the answers.
 pub(crate) struct Decoder<'a> {
@@ -447,9 +447,7 @@ fn discovered(answers: Vec<Value>) -> Read<OpResult> {
         };
         let attempted = format!("definition of {function}");
         let error = match told {
-            told @ (Value::BulkString(_) | Value::SimpleString(_)) => {
-                of_text(text(&told)?, &attempted)
-            }
+            told @ (Value::Text(_) | Value::Status(_)) => of_text(text(&told)?, &attempted),
             fields => match definition(&function, &list(fields)?) {
                 Ok(found) => {
                     definitions.extend(found);

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::Value;
 use steadfast_core::name::{EntryId, FunctionId};
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
@@ -14,6 +13,7 @@ use crate::command::{Command, Commands};
 use crate::connection::Connection;
 use crate::error::{nonsense, of_server};
 use crate::layout::Layout;
+use crate::resp::Value;
 use crate::session::{Reading, ask};
 
 /// Entries of a reply stream in one read; each may hold a batch of records.

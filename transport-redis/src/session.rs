@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::Value;
 use steadfast_core::name::{RunId, SessionId};
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Connected, ErrorKind, Link, TransportError};
@@ -19,6 +18,7 @@ use crate::config::{Endpoint, RedisConfig, Secret};
 use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::error::{Attempted, nonsense, of_server, of_unanswered};
+use crate::resp::Value;
 use crate::script::Script;
 use crate::transport::lock;
 

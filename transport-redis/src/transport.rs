@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{ServerErrorKind, Value};
+use redis::ServerErrorKind;
+
 use steadfast_core::call::CallerId;
 use steadfast_core::name::{EntryId, FunctionId, RunId, SessionId};
 use steadfast_core::op::{Op, OpResult, Reply};
@@ -28,6 +29,7 @@ use crate::decode::Decoder;
 use crate::encode::{self, Cursor, Encoder, Part};
 use crate::error::Attempted;
 use crate::layout::Layout;
+use crate::resp::Value;
 use crate::script::Script;
 use crate::session::{self, Session, ask};
 

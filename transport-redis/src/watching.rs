@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Value;
 use steadfast_core::call::CallerId;
 use steadfast_core::name::EntryId;
 use steadfast_core::transport::{ErrorKind, Interest, TransportError, Wake};
@@ -18,6 +17,7 @@ use crate::choice::{Durability, KeyLayout};
 use crate::command::Commands;
 use crate::error::Attempted;
 use crate::read;
+use crate::resp::Value;
 use crate::session::{self, Session, ask};
 use crate::transport::{RedisTransport, lock};
 

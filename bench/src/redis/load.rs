@@ -1,4 +1,4 @@
-//! Both systems under load, in turn: first one, then the other, in the next pass the other way round.
+//! Both systems under load, in turn: first one, then the other, the next time the other way round.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ pub(crate) struct Run {
     pub(crate) connections: u64,
 }
 
-/// The runs of one system with so many calls in flight, in the order of the passes.
+/// The runs of one system with so many calls in flight, in the order of the turns.
 pub(crate) type Runs = BTreeMap<(u64, System), Vec<Run>>;
 /// Commands on the wire per call.
 pub(crate) type Wire = BTreeMap<(u64, System), f64>;
@@ -93,8 +93,10 @@ impl Pair {
     }
 }
 
-/// Measures pass after pass, as many as the options ask for and their time allows, at least one.
-pub(crate) fn measure(server: &mut Server, options: &Options) -> Result<Runs> {
+/// Measures pass after pass, as many as the options ask for and their time allows, at least one. In each, both
+/// systems stand side by side, each over a server of its own, and take turns that are short: what else the
+/// machine does meanwhile falls on both.
+pub(crate) fn measure(servers: &mut [Server; 2], options: &Options) -> Result<Runs> {
     let mut runs = Runs::new();
     let (began, mut longest) = (Instant::now(), Duration::ZERO);
     for pass in 0..options.passes {
@@ -102,15 +104,18 @@ pub(crate) fn measure(server: &mut Server, options: &Options) -> Result<Runs> {
             break;
         }
         let pass_began = Instant::now();
-        let mut systems = System::ALL;
-        if pass % 2 == 1 {
-            systems.reverse();
+        let mut pairs = Vec::new();
+        for (server, system) in servers.iter_mut().zip(System::ALL) {
+            pairs.push(Pair::start(server, system, options, false)?);
         }
-        for system in systems {
-            let mut pair = Pair::start(server, system, options, false)?;
-            for in_flight in &options.in_flight {
-                let run = one(server, &mut pair, options.calls_at(*in_flight), *in_flight)?;
-                runs.entry((*in_flight, system)).or_default().push(run);
+        for in_flight in &options.in_flight {
+            let calls = options.calls_at(*in_flight).div_ceil(options.turns);
+            for turn in 0..options.turns {
+                let order = if turn % 2 == 0 { [0, 1] } else { [1, 0] };
+                for place in order {
+                    let run = one(&mut servers[place], &mut pairs[place], calls, *in_flight)?;
+                    runs.entry((*in_flight, System::ALL[place])).or_default().push(run);
+                }
             }
         }
         longest = longest.max(pass_began.elapsed());

@@ -26,12 +26,13 @@ use summary::Summary;
 /// Measures, and prints.
 #[expect(clippy::print_stdout, reason = "the report is what this program is run for")]
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut server = Server::start()?;
-    let runs = load::measure(&mut server, options)?;
-    let wire = load::count(&mut server, options)?;
+    let mut servers = [Server::start()?, Server::start()?];
+    let runs = load::measure(&mut servers, options)?;
+    let [server, _] = &mut servers;
+    let wire = load::count(server, options)?;
     let others = elsewhere::measure(options)?;
-    let idle = idle::measure(&mut server, options)?;
-    let takeovers = takeover::measure(&mut server, options)?;
+    let idle = idle::measure(server, options)?;
+    let takeovers = takeover::measure(server, options)?;
     let summary = Summary::new(&runs, &wire, &others, idle, takeovers, server.version().to_owned());
     if options.json {
         println!("{}", tables::json(&summary));

@@ -11,9 +11,10 @@ pub(crate) const USAGE: &str = "\
   redis                  Steadfast beside a floor, each a worker and a caller process over one
                          redis-server of its own; and what idle functions cost
     --quick              fewer calls, fewer passes, no 1,000 idle functions, no kills: under 40 s
-    --calls N            calls in each run (with one in flight, an eighth of them)
+    --calls N            calls of each system in each pass (with one in flight, a fifth of them)
     --inflight 1,64,256  calls in flight
-    --passes N           the most runs of each kind, of which the medians are taken
+    --passes N           how often both systems start anew, at most
+    --turns N            turns in which both run the calls of a pass; the medians are taken of all turns
     --idle 1,100,1000    idle functions in one process; 0 leaves that part out
     --idle-seconds N     how long the idle are watched, once they have settled
     --kills N            workers that are killed while they run a call; 0 leaves that part out
@@ -28,12 +29,14 @@ const SETTLE: Duration = Duration::from_secs(7);
 pub(crate) struct Options {
     /// Print an object.
     pub(crate) json: bool,
-    /// Calls in each run.
+    /// Calls of each system in each pass.
     pub(crate) calls: u64,
     /// Calls in flight, in the order of the runs.
     pub(crate) in_flight: Vec<u64>,
-    /// The most passes.
+    /// The most passes: in each, both systems start anew.
     pub(crate) passes: usize,
+    /// Turns into which a run of each pass is cut.
+    pub(crate) turns: u64,
     /// No pass begins that would not end by then.
     pub(crate) load_time: Duration,
     /// Idle functions in one process.
@@ -60,7 +63,8 @@ impl Options {
             calls: 40_000,
             in_flight: vec![1, 64, 256],
             passes: 7,
-            load_time: Duration::from_secs(80),
+            turns: 2,
+            load_time: Duration::from_secs(120),
             idle: vec![1, 100, 1_000],
             settle_time: SETTLE,
             idle_time: Duration::from_secs(10),
@@ -96,6 +100,7 @@ impl Options {
                 "--json" => options.json = true,
                 "--calls" => options.calls = number(argument, value()?)?,
                 "--passes" => options.passes = number(argument, value()?)? as usize,
+                "--turns" => options.turns = number(argument, value()?)?,
                 "--inflight" => options.in_flight = numbers(argument, value()?)?,
                 "--idle" => {
                     options.idle = match value()? {
@@ -132,9 +137,9 @@ impl Options {
         Ok(options)
     }
 
-    /// Calls of a run with so many in flight.
+    /// Calls of each system in a pass with so many in flight.
     pub(crate) fn calls_at(&self, in_flight: u64) -> u64 {
-        if in_flight == 1 { self.calls.div_ceil(8) } else { self.calls }
+        if in_flight == 1 { self.calls.div_ceil(5) } else { self.calls }
     }
 }
 
@@ -170,6 +175,7 @@ mod tests {
         check("--inflight 0", None);
         check("--io elsewhere", None);
         check("--peers nowhere", None);
+        check("--turns 0", None);
         check("--slow", None);
     }
 }

@@ -1,4 +1,4 @@
-//! From single runs to figures: medians and extremes, ratios pass by pass, and what was to be reached.
+//! From single runs to figures: medians and quartiles, ratios turn by turn, and what was to be reached.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use super::idle::Idle;
 use super::load::{Run, Runs, System, Wire};
 use super::takeover::Takeovers;
 
-/// The median of some samples, the least and the greatest of them.
+/// The median of some samples, and the quartiles.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
     /// The one in the middle.
     pub(crate) median: f64,
-    /// The least.
-    pub(crate) min: f64,
-    /// The greatest.
-    pub(crate) max: f64,
+    /// A quarter of them is below.
+    pub(crate) lower: f64,
+    /// A quarter of them is above.
+    pub(crate) upper: f64,
 }
 
 impl Spread {
@@ -26,9 +26,13 @@ impl Spread {
     pub(crate) fn of(mut samples: Vec<f64>) -> Self {
         debug_assert!(!samples.is_empty(), "nothing was measured");
         samples.sort_by(f64::total_cmp);
-        let count = samples.len();
-        let median = f64::midpoint(samples[(count - 1) / 2], samples[count / 2]);
-        Self { median, min: samples[0], max: samples[count - 1] }
+        // Between two samples as far as the quantile lies between them.
+        let at = |quarters: usize| {
+            let fourths = (samples.len() - 1) * quarters;
+            let (below, above) = (samples[fourths / 4], samples[fourths.div_ceil(4)]);
+            below + (above - below) * (fourths % 4) as f64 / 4.0
+        };
+        Self { median: at(2), lower: at(1), upper: at(3) }
     }
 }
 
@@ -76,8 +80,8 @@ pub(crate) struct Target {
 pub(crate) struct Summary {
     /// The server's version.
     pub(crate) redis: String,
-    /// Passes that the time allowed.
-    pub(crate) passes: usize,
+    /// Turns of each system that the time allowed.
+    pub(crate) turns: usize,
     /// Calls that returned with their own answer, of both systems.
     pub(crate) calls: u64,
     /// Under load.
@@ -128,7 +132,7 @@ impl Summary {
         targets.extend(idle.iter().filter(|it| it.functions >= 1_000).flat_map(idle_targets));
         Self {
             redis,
-            passes: runs.values().map(Vec::len).max().unwrap_or_default(),
+            turns: runs.values().map(Vec::len).max().unwrap_or_default(),
             calls: runs.values().flatten().map(|run| run.pace.calls).sum(),
             lines,
             idle,
@@ -175,17 +179,17 @@ fn advantage(rate: f64, other: &Line) -> Option<Target> {
     })
 }
 
-/// Pass by pass, so that what else the machine does falls on both.
+/// Turn by turn, so that what else the machine does falls on both.
 fn ratio(in_flight: u64, floor: &[Run], ours: &[Run], commands: f64) -> Line {
-    let of_pass = |(floor, ours): (&Run, &Run)| {
+    let of_turn = |(floor, ours): (&Run, &Run)| {
         let (floor, ours) = (figures(floor), figures(ours));
         std::array::from_fn(|place| ours[place] / floor[place])
     };
-    let passes = || floor.iter().zip(ours);
+    let turns = || floor.iter().zip(ours);
     let connections =
-        passes().map(|(floor, ours)| ours.connections as f64 / floor.connections as f64);
+        turns().map(|(floor, ours)| ours.connections as f64 / floor.connections as f64);
     let connections = Spread::of(connections.collect()).median;
-    let samples: Vec<_> = passes().map(of_pass).collect();
+    let samples: Vec<_> = turns().map(of_turn).collect();
     spread(in_flight, "ratio", &samples, Some(commands), Some(connections))
 }
 
@@ -275,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_lies_between_two() {
-        let expect = Spread { median: 2.5, min: 1.0, max: 9.0 };
+        let expect = Spread { median: 2.5, lower: 1.75, upper: 4.5 };
         assert_eq!(Spread::of(vec![9.0, 1.0, 2.0, 3.0]), expect);
         assert!((Spread::of(vec![7.0]).median - 7.0).abs() < f64::EPSILON);
     }

@@ -9,11 +9,11 @@ use super::summary::{Line, Spread, Summary};
 
 /// All tables.
 pub(crate) fn text(summary: &Summary) -> String {
-    let Summary { redis, passes, calls, .. } = summary;
+    let Summary { redis, turns, calls, .. } = summary;
     let mut text = format!(
-        "Redis {redis}; {passes} passes, {calls} calls, each with its own answer.\n\
-         Median of the passes (least to greatest); a ratio is Steadfast's over the floor's, pass by \
-         pass.\n\n"
+        "Redis {redis}; {turns} turns, {calls} calls, each with its own answer.\n\
+         Median of the turns (first to third quartile); a ratio is Steadfast's over the floor's, turn \
+         by turn.\n\n"
     );
     let head = [
         "in flight",
@@ -73,8 +73,8 @@ pub(crate) fn text(summary: &Summary) -> String {
 fn load_row(line: &Line) -> Vec<String> {
     let digits = if line.what == "ratio" { 2 } else { 0 };
     let show = |spread: Spread, digits: usize| {
-        let Spread { median, min, max } = spread;
-        format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
+        let Spread { median, lower, upper } = spread;
+        format!("{median:.digits$} ({lower:.digits$}–{upper:.digits$})")
     };
     let cpu = digits.max(1);
     vec![
@@ -149,7 +149,7 @@ pub(crate) fn json(summary: &Summary) -> Value {
         .collect();
     json!({
         "redis": summary.redis,
-        "passes": summary.passes,
+        "turns": summary.turns,
         "calls": summary.calls,
         "load": summary.lines,
         "idle": idle,

@@ -19,11 +19,14 @@ do
   -- Where the hash is of another type, each decision is told so.
   if opened and not opened.err then
     local entries, ends = {}, {}
+    -- Deadlines are told from it as texts: a number of each would have to be read. Both have as many digits
+    -- until the year 2286; a shorter or longer one is left to those below.
+    local now_text = int(now)
     for number = 1, count do
       local id, at = ids[number], 2 + number * 4
       local deadline, entry, caller =
         string.match(opened[number] or '', '^(%d+) %d+ (%S+) %d+ %S+ ?(.*)$')
-      if entry ~= ARGV[at + 2] or tonumber(deadline) <= now then
+      if entry ~= ARGV[at + 2] or #deadline ~= #now_text or deadline <= now_text then
         break
       end
       local attempts = ARGV[at]
