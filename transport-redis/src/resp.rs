@@ -145,8 +145,24 @@ fn count(digits: &[u8], most: usize) -> Result<usize, NotResp> {
     if count <= most { Ok(count) } else { Err(NotResp) }
 }
 
-fn number(digits: &[u8]) -> Result<i64, NotResp> {
-    std::str::from_utf8(digits).ok().and_then(|it| it.parse().ok()).ok_or(NotResp)
+fn number(line: &[u8]) -> Result<i64, NotResp> {
+    let (is_negative, digits) = match line.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        _ => (false, line),
+    };
+    if digits.is_empty() {
+        return Err(NotResp);
+    }
+    // Below zero, where there is room for one more.
+    let mut number = 0_i64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return Err(NotResp);
+        }
+        let next = number.checked_mul(10).and_then(|it| it.checked_sub(i64::from(digit - b'0')));
+        number = next.ok_or(NotResp)?;
+    }
+    if is_negative { Ok(number) } else { number.checked_neg().ok_or(NotResp) }
 }
 
 #[cfg(test)]
@@ -169,7 +185,9 @@ mod tests {
     fn each_kind_of_answer_is_read() {
         check(b"+OK\r\n", &Ok(Some(Value::Okay)));
         check(b"+PONG\r\n", &Ok(Some(Value::Status("PONG".to_owned()))));
-        check(b":-7\r\n", &Ok(Some(Value::Int(-7))));
+        for number in [-7, 0, i64::MIN, i64::MAX] {
+            check(format!(":{number}\r\n").as_bytes(), &Ok(Some(Value::Int(number))));
+        }
         check(b"$-1\r\n", &Ok(Some(Value::Nil)));
         check(b"*-1\r\n", &Ok(Some(Value::Nil)));
         check(b"$0\r\n\r\n", &Ok(Some(text(""))));
@@ -201,6 +219,10 @@ mod tests {
         for bytes in [
             &b"HTTP/1.1 400\r\n"[..],
             b":x\r\n",
+            b":-\r\n",
+            b":\r\n",
+            b":9223372036854775808\r\n",
+            b":-9223372036854775809\r\n",
             b":1\n",
             b"$-2\r\n",
             b"*-2\r\n",
