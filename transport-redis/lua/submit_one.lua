@@ -9,10 +9,8 @@
 -- the group, and that open hash and stream have their types. Refused where memory is out, by the server,
 -- before the script runs.
 local call, id = redis.call, ARGV[6]
--- More open calls need longer records (MANY, in part/ordinary_submits.lua).
 local opened = call('HLEN', KEYS[2])
-if opened >= 16
-  or call('EXISTS', KEYS[3], KEYS[4]) > 0
+if call('EXISTS', KEYS[3], KEYS[4]) > 0
   or (opened > 0 and call('HEXISTS', KEYS[2], id) == 1)
   or math.max(opened, call('XLEN', KEYS[1])) >= tonumber(ARGV[5])
   -- The cheapest question that only a group answers.
@@ -24,5 +22,6 @@ local clock = call('TIME')
 local deadline = clock[1] * 1000000 + clock[2] + ARGV[3]
 local entry = add_first(KEYS[1], ARGV[2], id, ARGV[7],
   clock[1] .. string.sub('00000' .. clock[2], -6, -4), math.ceil(deadline / 1000), ARGV[4])
-call('HSET', KEYS[2], id, string.format('%.0f 1 %s 0 - %s', deadline, entry, ARGV[4]))
+call('HSET', KEYS[2], id,
+  string.format('%.0f 1 %s %s - %s', deadline, entry, no_cancel(opened + 1, ARGV[4]), ARGV[4]))
 return 1

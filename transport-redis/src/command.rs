@@ -147,12 +147,6 @@ impl Deref for Commands {
     }
 }
 
-impl From<Command> for Commands {
-    fn from(only: Command) -> Self {
-        Self(vec![only])
-    }
-}
-
 impl FromIterator<Command> for Commands {
     fn from_iter<I: IntoIterator<Item = Command>>(commands: I) -> Self {
         Self(commands.into_iter().collect())

@@ -4,13 +4,6 @@
 -- begin, and `manner` how the one before them was made.
 local answers, rest, manner = {}, 8, nil
 
--- From so many open calls on, a record is longer than a listpack's values may be (64 bytes): the server would
--- search a list from its begin for each call. What a record that is too short lacks, its `cancel` has more.
-local MANY = 16
-local function long_zero(reply_to)
-  return string.rep('0', math.max(1, 65 - #'1700000000000000 1 1700000000000-0  - ' - #reply_to))
-end
-
 do
   local ARGV = ARGV
   -- How those are made that say so.
@@ -44,7 +37,6 @@ do
     local in_parked = parked > 0 and call('HMGET', PARKED, unpack(ids)) or {}
     local open, at = math.max(opened, streamed), 8
     local records = {}
-    local is_long = opened + count > MANY
     local how, deadline_ms, before, after
     for number = 1, count do
       local id = ids[number]
@@ -53,7 +45,7 @@ do
         local deadline = now + tonumber(how.deadline_us)
         deadline_ms = int(math.ceil(deadline / 1000))
         before = int(deadline) .. ' 1 '
-        after = ' ' .. (is_long and long_zero(how.reply_to) or '0') .. ' - ' .. how.reply_to
+        after = ' ' .. no_cancel(opened + count, how.reply_to) .. ' - ' .. how.reply_to
       end
       if in_open[number] or in_parked[number] or open >= how.most then
         break

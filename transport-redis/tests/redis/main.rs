@@ -14,6 +14,8 @@ mod fencing;
 mod fsync_is_confirmed;
 mod full_store_drains;
 mod half_done;
+mod lone_calls;
+mod many_open_calls;
 mod names_with_colons_and_spaces;
 mod neighbours;
 mod noscript_recovers;

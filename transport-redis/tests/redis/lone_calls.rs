@@ -1,0 +1,52 @@
+//! An ordinary call that comes alone is one command each way, and so is one among many; what is not ordinary is
+//! asked once more, of the script for all.
+
+use steadfast_core::name::EntryId;
+use steadfast_core::op::{Op, Reply, Submission};
+
+use crate::support::{World, complete, fetch, node, register, submission};
+
+fn ordinary(id: &str) -> Op {
+    Op::Submit(Submission { reply_to: Some(node("me")), ..submission(id) })
+}
+
+/// An operation's answer, and how many scripts' calls it took.
+async fn check(world: &mut World, op: Op, expect: (&str, u64)) {
+    let () = world.raw(&["CONFIG", "RESETSTAT"]);
+    world.check(op, expect.0).await;
+    let stats: String = world.raw(&["INFO", "commandstats"]);
+    let calls = stats.lines().find_map(|line| {
+        line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next()?.parse::<u64>().ok()
+    });
+    assert_eq!(calls, Some(expect.1), "{}", expect.0);
+}
+
+async fn fetched(world: &World) -> EntryId {
+    match world.ask(fetch("w", 1)).await {
+        Reply::Fetched { deliveries, .. } => deliveries[0].entry(),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn one_script_takes_what_is_ordinary_and_two_the_rest() {
+    let mut world = World::new().await;
+    check(&mut world, ordinary("c0"), ("accepted", 2)).await;
+    world.check(complete("c0", "7", None), "done").await;
+    world.ask(register("w", world.session)).await;
+
+    check(&mut world, ordinary("c1"), ("accepted", 1)).await;
+    check(&mut world, ordinary("c1"), ("already open", 2)).await;
+    let entry = fetched(&world).await;
+    check(&mut world, complete("c1", "7", Some(entry)), ("done", 1)).await;
+    check(&mut world, complete("c1", "8", Some(entry)), ("overruled: success", 2)).await;
+    check(&mut world, ordinary("c1"), ("already decided: c1 success(1 B) after 1", 2)).await;
+
+    // However many are open.
+    for number in 2..40 {
+        check(&mut world, ordinary(&format!("c{number}")), ("accepted", 1)).await;
+    }
+    let entry = fetched(&world).await;
+    check(&mut world, complete("c2", "7", Some(entry)), ("done", 1)).await;
+    world.server.leaves("calls that nobody is to run");
+}
