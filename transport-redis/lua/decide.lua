@@ -4,7 +4,8 @@
 -- Keys and arguments 1 to 5: see part/frame.lua; then for each item: verdict, call, entry at hand or empty,
 -- and of a success, whose verdict is told as its attempts, how its record begins (see part/record.lua); of any
 -- other the attempts and the five that part/decide.lua explains.
--- Replies, one for each item, or first the number of successes that lead and are done, or that number alone: as part/decide.lua,
+-- Replies, one for each item, or first the number of successes that lead and are done, or that number alone
+-- where no other follows: as part/decide.lua,
 -- or {'E', error}.
 -- Validates before an item's first write: the result, where the call stands, its deadline, the authority.
 while rest < #ARGV do

@@ -2,8 +2,8 @@
 --
 -- Keys and arguments 1 to 5: see part/frame.lua. Argument 6: prefix of idempotency keys; 7: the function's
 -- name; then for each item: how it is made (see part/manner.lua), call, input.
--- Replies, one for each item, or first the number of accepted items that lead, or that number alone: {'A'} accepted, {'O'} open
--- already, {'R', record} decided already, {'J', call, record or false} joined, {'F', open} full, {'E', error}.
+-- Replies, one for each item, or first the number of accepted items that lead, or that number alone where no
+-- other follows: {'A'} accepted, {'O'} open already, {'R', record} decided already, {'J', call, record or false} joined, {'F', open} full, {'E', error}.
 -- Validates before an item's first write: result, open hash and parking (is the id new?), the idempotency
 -- key, the number of open calls, and that each of these keys has its type, and the result stream that is
 -- asked for. Refused as a whole where memory is out, by the server, before the script runs.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use steadfast_core::call::{Delivered, Delivery};
 use steadfast_core::name::EntryId;
 use steadfast_core::time::StoreTime;
+use steadfast_core::wire::{CallEntry, fields};
 
 use crate::resp::Value;
-use steadfast_core::wire::{CallEntry, fields};
 
 /// Marks an older peer's call that was appended again with our counts.
 const OLDER_PEER: &str = "olderPeer";

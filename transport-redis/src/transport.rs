@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::ServerErrorKind;
-
 use steadfast_core::call::CallerId;
 use steadfast_core::name::{EntryId, FunctionId, RunId, SessionId};
 use steadfast_core::op::{Op, OpResult, Reply};

@@ -10,8 +10,8 @@ local function no_cancel(open, reply_to)
   return string.rep('0', math.max(1, 65 - #'1700000000000000 1 1700000000000-0  - ' - #reply_to))
 end
 
--- Its entry: of a first attempt that was not taken over: what is left out says so, and what replies is a call
--- of ours. `name` is the function's.
+-- Its entry. It is a first attempt's that was not taken over: what is left out says so, and what replies is a
+-- call of ours. `name` is the function's.
 local function add_first(calls, name, id, input, now_ms, deadline_ms, reply_to)
   return redis.call('XADD', calls, '*',
     'callId', id, 'functionName', name, 'input', input, 'item', 'null',
