@@ -16,10 +16,12 @@ if entry ~= ARGV[5] or (call('XLEN', KEYS[1]) <= 1 and call('EXISTS', KEYS[3]) =
   return false
 end
 local clock = call('TIME')
-if tonumber(deadline) <= clock[1] * 1000000 + clock[2] then
+local now = clock[1] .. string.sub('00000' .. clock[2], -6)
+-- As texts: a number of each would have to be read. Both have as many digits until the year 2286.
+if #deadline ~= #now or deadline <= now then
   return false
 end
-local now_ms = clock[1] .. string.sub('00000' .. clock[2], -6, -4)
+local now_ms = string.sub(now, 1, -4)
 local text = ARGV[6] .. success_end(ARGV[3], now_ms)
 if not call('SET', KEYS[4], text, 'NX', 'PX', '300000') then
   return false

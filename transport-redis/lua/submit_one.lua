@@ -9,10 +9,10 @@
 -- the group, and that open hash and stream have their types. Refused where memory is out, by the server,
 -- before the script runs.
 local call, id = redis.call, ARGV[6]
-local opened = call('HLEN', KEYS[2])
+local opened, streamed = call('HLEN', KEYS[2]), call('XLEN', KEYS[1])
 if call('EXISTS', KEYS[3], KEYS[4]) > 0
   or (opened > 0 and call('HEXISTS', KEYS[2], id) == 1)
-  or math.max(opened, call('XLEN', KEYS[1])) >= tonumber(ARGV[5])
+  or opened - ARGV[5] >= 0 or streamed - ARGV[5] >= 0
   -- The cheapest question that only a group answers.
   or redis.pcall('XPENDING', KEYS[1], ARGV[1], '0-1', '0-1', '1').err
 then
@@ -20,8 +20,12 @@ then
 end
 local clock = call('TIME')
 local deadline = clock[1] * 1000000 + clock[2] + ARGV[3]
+-- In milliseconds it is rounded up. `%.0f` would take twice as long as seconds and what is over them, which
+-- even 32 bits hold.
+local up = deadline + 999
+local deadline_ms = string.format('%u%03u', up / 1000000, up % 1000000 / 1000)
 local entry = add_first(KEYS[1], ARGV[2], id, ARGV[7],
-  clock[1] .. string.sub('00000' .. clock[2], -6, -4), math.ceil(deadline / 1000), ARGV[4])
-call('HSET', KEYS[2], id,
-  string.format('%.0f 1 %s %s - %s', deadline, entry, no_cancel(opened + 1, ARGV[4]), ARGV[4]))
+  clock[1] .. string.sub('00000' .. clock[2], -6, -4), deadline_ms, ARGV[4])
+call('HSET', KEYS[2], id, string.format('%u%06u', deadline / 1000000, deadline % 1000000)
+  .. ' 1 ' .. entry .. ' ' .. no_cancel(opened + 1, ARGV[4]) .. ' - ' .. ARGV[4])
 return 1
