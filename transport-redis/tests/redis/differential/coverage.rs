@@ -9,7 +9,11 @@ use steadfast_core::op::{
 
 /// How often each operation was answered how.
 #[derive(Debug, Default)]
-pub(crate) struct Coverage(BTreeMap<(What, String), u64>);
+pub(crate) struct Coverage {
+    seen: BTreeMap<(What, String), u64>,
+    /// How often the reference had to go through a course anew at other instants.
+    replays: u64,
+}
 
 /// Declares the table: what is done, its name, and the answers that a run of some thousand sequences must see.
 macro_rules! expected {
@@ -104,7 +108,7 @@ fn what(op: &Op) -> What {
 
 impl Coverage {
     pub(crate) fn count(&mut self, op: &Op, result: &OpResult) {
-        *self.0.entry((what(op), answer(result))).or_default() += 1;
+        *self.seen.entry((what(op), answer(result))).or_default() += 1;
     }
 
     /// Counts what stood in a decided call's result stream in the end.
@@ -118,13 +122,19 @@ impl Coverage {
             Some(OutcomeKind::DeadLettered) => "dead-lettered",
             Some(_) => "unknown",
         };
-        *self.0.entry((What::ResultStream, found.to_owned())).or_default() += 1;
+        *self.seen.entry((What::ResultStream, found.to_owned())).or_default() += 1;
+    }
+
+    /// Counts a course that agreed at other instants than at the likeliest ones.
+    pub(crate) fn count_replay(&mut self) {
+        self.replays += 1;
     }
 
     /// Adds what was seen elsewhere.
     pub(crate) fn add(&mut self, other: Self) {
-        for (seen, times) in other.0 {
-            *self.0.entry(seen).or_default() += times;
+        self.replays += other.replays;
+        for (seen, times) in other.seen {
+            *self.seen.entry(seen).or_default() += times;
         }
     }
 
@@ -133,7 +143,7 @@ impl Coverage {
         EXPECTED
             .iter()
             .flat_map(|(what, name, answers)| answers.iter().map(move |it| (*what, name, *it)))
-            .filter(|(what, _, answer)| !self.0.contains_key(&(*what, (*answer).to_owned())))
+            .filter(|(what, _, answer)| !self.seen.contains_key(&(*what, (*answer).to_owned())))
             .map(|(_, name, answer)| format!("{name}: {answer}"))
             .collect()
     }
@@ -143,7 +153,7 @@ impl Coverage {
         let demanded = |what: What, answer: &str| {
             EXPECTED.iter().any(|(row, _, answers)| *row == what && answers.contains(&answer))
         };
-        self.0
+        self.seen
             .keys()
             .filter(|(what, answer)| !demanded(*what, answer))
             .map(|(what, answer)| format!("{}: {answer}", name(*what)))
@@ -154,8 +164,9 @@ impl Coverage {
     #[expect(clippy::print_stdout, reason = "a long run speaks to who asked for it")]
     pub(crate) fn print(&self, sequences: u32, divergences: usize) {
         println!("{sequences} sequences, {divergences} divergences");
+        println!("{} of them agreed only once gone through anew at other instants", self.replays);
         println!("{:14} {:18} {:>10}", "operation", "answer", "times");
-        for ((what, answer), times) in &self.0 {
+        for ((what, answer), times) in &self.seen {
             println!("{:14} {answer:18} {times:>10}", name(*what));
         }
         println!("never seen: {:?}", self.missing());

@@ -6,6 +6,7 @@
 mod coverage;
 mod normal;
 mod pair;
+mod reference;
 mod side;
 mod step;
 

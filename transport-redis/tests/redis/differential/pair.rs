@@ -3,25 +3,20 @@
 use std::time::Duration;
 
 use proptest::prelude::{TestCaseError, prop_assert, prop_assert_eq};
-use steadfast_core::call::{Outcome, Payload, Record};
 use steadfast_core::machine::StoreMachine;
 use steadfast_core::name::EntryId;
-use steadfast_core::op::{Op, OpResult};
+use steadfast_core::op::Op;
 use steadfast_core::time::StoreTime;
 use steadfast_core::transport::{Interest, Link, Transport, Wake};
 use steadfast_core::wire::{Keys, decode_result};
-use steadfast_transport_mem::MemStore;
 use steadfast_transport_redis::KeyLayout;
 
 use super::coverage::Coverage;
-use super::normal::{Normal, normal, shown};
+use super::normal::{normal, shown};
+use super::reference::{Asked, Reference, TOLERANCE, Turn};
 use super::side::{Action, SHORT, Side};
 use super::step::Step;
 use crate::support::{RedisServer, World, call, function, inspect, node, submit};
-
-/// How far apart the stores' stamps may be, beside the longest time that a batch took: the wire rounds to
-/// milliseconds.
-const TOLERANCE: Duration = Duration::from_millis(3);
 
 /// The real server, and the session that watches replies.
 pub(crate) struct Pair {
@@ -34,8 +29,10 @@ pub(crate) struct Pair {
 struct Course<'a> {
     pair: &'a mut Pair,
     coverage: &'a mut Coverage,
-    store: MemStore,
-    mem: Side,
+    /// As it stood before the first turn.
+    beginning: Reference,
+    turns: Vec<Turn>,
+    reference: Reference,
     real: Side,
     /// Somebody deleted the stream: calls were lost with whom to reply to.
     deleted: bool,
@@ -60,15 +57,14 @@ impl Pair {
         coverage: &mut Coverage,
     ) -> Result<(), TestCaseError> {
         let () = self.world.raw(&["FLUSHALL"]);
-        let now = self.time();
-        let mut store = MemStore::default();
-        let mem = Side::new(store.connect(now).session);
+        let reference = Reference::new(self.time());
         let real = Side::new(self.world.session);
         let mut course = Course {
             pair: self,
             coverage,
-            store,
-            mem,
+            beginning: reference.clone(),
+            turns: Vec::new(),
+            reference,
             real,
             deleted: false,
             longest: Duration::ZERO,
@@ -79,128 +75,14 @@ impl Pair {
         course.end().await
     }
 
-    fn time(&mut self) -> StoreTime {
-        let (seconds, micros): (u64, u64) = self.world.raw(&["TIME"]);
-        StoreTime::from_micros(seconds * 1_000_000 + micros)
-    }
-}
-
-impl Course<'_> {
-    async fn batch(&mut self, batch: &[Step]) -> Result<(), TestCaseError> {
-        if batch.iter().any(|step| matches!(step, Step::Remove { .. } | Step::Requeue { .. })) {
-            self.look().await?;
-        }
-        let resolved: Vec<(Action, Action)> = batch
-            .iter()
-            .filter_map(|step| Some((self.mem.resolve(step)?, self.real.resolve(step)?)))
-            .collect();
-        let mut ops = Vec::new();
-        for pair in resolved {
-            match pair {
-                (Action::Op(one), Action::Op(other)) => ops.push((*one, *other)),
-                (Action::OutOfMemory, _) => {
-                    self.send(std::mem::take(&mut ops)).await?;
-                    self.submit_without_memory().await?;
-                }
-                (one, other) => {
-                    self.send(std::mem::take(&mut ops)).await?;
-                    self.tamper(one, other);
-                }
-            }
-        }
-        self.send(ops).await
-    }
-
-    async fn look(&mut self) -> Result<(), TestCaseError> {
-        let survey = Op::Survey { functions: vec![function()] };
-        let letters = Op::DeadLetters { function: function(), after: EntryId::ZERO, count: 100 };
-        self.send(vec![(survey.clone(), survey), (letters.clone(), letters)]).await
-    }
-
-    /// Sends a batch to both, and compares at each instant that the batch may have been served at.
-    async fn send(&mut self, ops: Vec<(Op, Op)>) -> Result<(), TestCaseError> {
-        if ops.is_empty() {
-            return Ok(());
-        }
-        let (mem_ops, real_ops): (Vec<Op>, Vec<Op>) = ops.into_iter().unzip();
-        let before = self.pair.time();
-        let results = self.pair.world.apply_all(real_ops.clone()).await;
-        let after = self.pair.time();
-        note(&mut self.real, &real_ops, &results);
-        let expected: Vec<Normal> =
-            results.iter().map(|result| normal(&mut self.real, result)).collect();
-        let span = after.since(before);
-        self.longest = self.longest.max(span);
-        let slack = TOLERANCE / 2 + self.longest;
-        let early = StoreTime::from_micros(before.as_micros() - slack.as_micros() as u64);
-        let at_once = [before, after, before + span / 2, early, after + slack];
-        // All at one instant, or the first so many before the others.
-        let candidates = at_once
-            .map(|now| (0, now, now))
-            .into_iter()
-            .chain((1..mem_ops.len()).map(|first| (first, before, after)));
-        let mut told = String::new();
-        for (first, start, end) in candidates {
-            let (mut store, mut side) = (self.store.clone(), self.mem.clone());
-            let answers: Vec<OpResult> = mem_ops
-                .iter()
-                .enumerate()
-                .map(|(place, op)| {
-                    let now = if place < first { start } else { end };
-                    store.apply(now, side.session, op)
-                })
-                .collect();
-            note(&mut side, &mem_ops, &answers);
-            let shown: Vec<Normal> =
-                answers.iter().map(|result| normal(&mut side, result)).collect();
-            let differing = shown
-                .iter()
-                .zip(&expected)
-                .position(|(one, other)| !one.agrees(other, TOLERANCE + self.longest));
-            match differing {
-                None => {
-                    while store.poll_wake().is_some() {}
-                    (self.store, self.mem) = (store, side);
-                    for (op, result) in real_ops.iter().zip(&results) {
-                        self.coverage.count(op, result);
-                    }
-                    // A stream that an older caller makes anew may give an id of this millisecond again:
-                    // not to be mistaken for the same entry by one side only.
-                    while self.pair.time().as_millis() <= after.as_millis() {}
-                    return Ok(());
-                }
-                Some(place) if told.is_empty() => {
-                    told = format!(
-                        "{}\n  reference: {:?}\n  server:    {:?} ({:?})",
-                        mem_ops[place], shown[place], expected[place], results[place]
-                    );
-                }
-                Some(_) => {}
-            }
-        }
-        Err(TestCaseError::fail(told))
-    }
-
-    /// Memory is out for as long as a call of its own is submitted, which neither takes.
-    async fn submit_without_memory(&mut self) -> Result<(), TestCaseError> {
-        let () = self.pair.world.raw(&["CONFIG", "SET", "maxmemory", "1"]);
-        let bytes_max = self.store.config().bytes_max;
-        self.store.limit_bytes(self.pair.time(), 0);
-        let op = submit("too much");
-        let sent = self.send(vec![(op.clone(), op)]).await;
-        let () = self.pair.world.raw(&["CONFIG", "SET", "maxmemory", "0"]);
-        self.store.limit_bytes(self.pair.time(), bytes_max);
-        sent
-    }
-
-    fn tamper(&mut self, mem: Action, real: Action) {
-        let now = self.pair.time();
+    /// Does something beside the store.
+    fn tamper(&mut self, action: Action) {
         let id = function();
-        let keys = self.pair.keys.clone();
+        let keys = self.keys.clone();
         // The group's name bears no tag.
         let (stream, group) = (keys.calls(&id), Keys::default().group(&id));
-        let world = &mut self.pair.world;
-        let _: redis::Value = match real {
+        let world = &mut self.world;
+        let _: redis::Value = match action {
             Action::Acknowledge(entry) => world.raw(&["XACK", &stream, &group, &entry.to_string()]),
             Action::Answer(call) => {
                 let text = format!(
@@ -219,44 +101,121 @@ impl Course<'_> {
                 let script = "return redis.pcall('XGROUP', 'DESTROY', KEYS[1], ARGV[1]) and 1";
                 world.raw(&["EVAL", script, "1", &stream, &group])
             }
-            Action::DeleteStream => world.raw(&["DEL", &stream]),
+            Action::DeleteStream => {
+                let deleted = world.raw(&["DEL", &stream]);
+                // Ids that were used must not come again within this millisecond.
+                std::thread::sleep(TOLERANCE);
+                deleted
+            }
             Action::Pass => {
                 std::thread::sleep(SHORT + TOLERANCE * 4);
                 redis::Value::Nil
             }
-            Action::Op(_) | Action::OutOfMemory => unreachable!("operations are sent"),
+            Action::Op(_) | Action::OutOfMemory => unreachable!("these are turns of their own"),
         };
-        let store = &mut self.store;
-        match mem {
-            Action::Acknowledge(entry) => drop(store.older_peer_acknowledge(now, &id, entry)),
-            Action::Answer(call) => store.older_peer_answer(
-                now,
-                Record {
-                    call,
-                    outcome: Outcome::Success(Payload::trusted("7")),
-                    attempts: 1,
-                    decided_at: now,
-                },
-            ),
-            Action::Take(call) => drop(store.older_peer_take_result(now, &call)),
-            Action::DeleteName(consumer) => drop(store.delete_name(now, &id, &consumer)),
-            Action::DeleteGroup => drop(store.delete_group(now, &id)),
-            Action::DeleteStream => {
-                store.delete_stream(now, &id);
-                self.deleted = true;
-                // Ids that were used must not come again within this millisecond.
-                std::thread::sleep(TOLERANCE);
-            }
-            Action::Pass | Action::OutOfMemory | Action::Op(_) => {}
+    }
+
+    fn time(&mut self) -> StoreTime {
+        let (seconds, micros): (u64, u64) = self.world.raw(&["TIME"]);
+        StoreTime::from_micros(seconds * 1_000_000 + micros)
+    }
+}
+
+impl Course<'_> {
+    async fn batch(&mut self, batch: &[Step]) -> Result<(), TestCaseError> {
+        if batch.iter().any(|step| matches!(step, Step::Remove { .. } | Step::Requeue { .. })) {
+            self.look().await?;
         }
-        while store.poll_wake().is_some() {}
+        let mut asked = Vec::new();
+        for step in batch {
+            match step {
+                Step::OutOfMemory => {
+                    self.send(std::mem::take(&mut asked)).await?;
+                    self.submit_without_memory().await?;
+                }
+                step if step.is_done_beside_the_store() => {
+                    self.send(std::mem::take(&mut asked)).await?;
+                    self.tamper(step)?;
+                }
+                step => asked.push(Asked::Step(step.clone())),
+            }
+        }
+        self.send(asked).await
+    }
+
+    async fn look(&mut self) -> Result<(), TestCaseError> {
+        let survey = Op::Survey { functions: vec![function()] };
+        let letters = Op::DeadLetters { function: function(), after: EntryId::ZERO, count: 100 };
+        self.send(vec![Asked::Op(survey), Asked::Op(letters)]).await
+    }
+
+    /// Sends a batch to both, and compares. What means nothing yet is left out.
+    async fn send(&mut self, mut asked: Vec<Asked>) -> Result<(), TestCaseError> {
+        asked.retain(|it| {
+            [&self.reference.side, &self.real].into_iter().all(|side| it.resolve(side).is_some())
+        });
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let ops: Vec<Op> = asked.iter().filter_map(|it| it.resolve(&self.real)).collect();
+        let begun = self.pair.time();
+        let results = self.pair.world.apply_all(ops.clone()).await;
+        let ended = self.pair.time();
+        self.longest = self.longest.max(ended.since(begun));
+        self.real.note_all(&ops, &results);
+        let told = results.iter().map(|result| normal(&mut self.real, result)).collect();
+        self.turn(Turn::Asked { asked, begun, ended, told })?;
+        for (op, result) in ops.iter().zip(&results) {
+            self.coverage.count(op, result);
+        }
+        // A stream that an older caller makes anew may give an id of this millisecond again: not to be mistaken
+        // for the same entry by one side only.
+        while self.pair.time().as_millis() <= ended.as_millis() {}
+        Ok(())
+    }
+
+    /// The reference takes what the server has taken.
+    fn turn(&mut self, turn: Turn) -> Result<(), TestCaseError> {
+        let followed = self.reference.follow(&turn, self.longest);
+        self.turns.push(turn);
+        let Err(differs) = followed else {
+            return Ok(());
+        };
+        let replayed = self.beginning.replay(&self.turns, self.longest);
+        self.reference = replayed.ok_or_else(|| TestCaseError::fail(differs))?;
+        self.coverage.count_replay();
+        Ok(())
+    }
+
+    /// Memory is out for as long as a call of its own is submitted, which neither takes.
+    async fn submit_without_memory(&mut self) -> Result<(), TestCaseError> {
+        let () = self.pair.world.raw(&["CONFIG", "SET", "maxmemory", "1"]);
+        let bytes_max = self.reference.store.config().bytes_max;
+        let at = self.pair.time();
+        self.turn(Turn::Limited { bytes_max: 0, at })?;
+        let sent = self.send(vec![Asked::Op(submit("too much"))]).await;
+        let () = self.pair.world.raw(&["CONFIG", "SET", "maxmemory", "0"]);
+        let at = self.pair.time();
+        self.turn(Turn::Limited { bytes_max, at })?;
+        sent
+    }
+
+    fn tamper(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        let (Some(action), Some(_)) = (self.real.resolve(step), self.reference.side.resolve(step))
+        else {
+            return Ok(());
+        };
+        let at = self.pair.time();
+        self.deleted |= matches!(action, Action::DeleteStream);
+        self.pair.tamper(action);
+        self.turn(Turn::Tampered { step: step.clone(), at })
     }
 
     /// Everything that can be seen, compared once more.
     async fn end(mut self) -> Result<(), TestCaseError> {
         self.look().await?;
         let ids = (0..5).flat_map(|number| [format!("c{number}"), format!("o{number}")]);
-        let looks = ids.clone().map(|id| (inspect(&id), inspect(&id))).collect();
+        let looks = ids.clone().map(|id| Asked::Op(inspect(&id))).collect();
         self.send(looks).await?;
         for id in ids {
             self.compare_result_streams(&id)?;
@@ -270,7 +229,7 @@ impl Course<'_> {
             .await
             .expect("a watch of replies");
         let now = self.pair.time();
-        let got = self.store.watch(now, self.mem.session, &interest);
+        let got = self.reference.store.watch(now, self.reference.side.session, &interest);
         let records = |wake: Option<Wake>| match wake {
             Some(Wake::Replies { records, .. }) => records.iter().map(shown).collect(),
             _ => Vec::new(),
@@ -281,19 +240,17 @@ impl Course<'_> {
                 "replies\n  reference: {one:?}\n  server:    {other:?}"
             )));
         }
-        let audit = self.store.audit();
+        let audit = self.reference.store.audit();
         if audit.is_empty() {
             Ok(())
         } else {
             Err(TestCaseError::fail(format!("the reference is unsound: {audit:?}")))
         }
     }
-}
 
-impl Course<'_> {
     fn compare_result_streams(&mut self, id: &str) -> Result<(), TestCaseError> {
         let now = self.pair.time();
-        let records = self.store.result_stream(now, &call(id));
+        let records = self.reference.store.result_stream(now, &call(id));
         let got: Vec<String> = records.iter().map(shown).collect();
         let key = self.pair.keys.result_stream(&function(), &call(id));
         let world = &mut self.pair.world;
@@ -313,19 +270,11 @@ impl Course<'_> {
             let ttl_ms: i64 = world.raw(&["PTTL", &key]);
             prop_assert!((1..=300_000).contains(&ttl_ms), "{} lives for {} ms", key, ttl_ms);
         }
-        let is_decided = self.store.records(now).iter().any(|it| it.call == call(id));
+        let is_decided = self.reference.store.records(now).iter().any(|it| it.call == call(id));
         if is_decided || !records.is_empty() {
             let last = records.last().map(|record| record.outcome.kind());
             self.coverage.count_stream(last);
         }
         Ok(())
-    }
-}
-
-fn note(side: &mut Side, ops: &[Op], results: &[OpResult]) {
-    for (op, result) in ops.iter().zip(results) {
-        if let Ok(reply) = result {
-            side.note(op, reply);
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use steadfast_core::call::{Delivered, FailureKind, Lease, Payload, Token};
 use steadfast_core::name::{CallId, ConsumerId, EntryId, Epoch, IdempotencyKey, SessionId};
 use steadfast_core::op::{
-    Authority, ConsumerRecord, Destination, Op, Pulse, Reply, Submission, Verdict,
+    Authority, ConsumerRecord, Destination, Op, OpResult, Pulse, Reply, Submission, Verdict,
 };
 
 use super::step::{Form, Step, Wait};
@@ -263,8 +263,16 @@ impl Side {
         }
     }
 
-    /// Remembers what a reply shows.
-    pub(crate) fn note(&mut self, op: &Op, reply: &Reply) {
+    /// Remembers what the answers to a batch show.
+    pub(crate) fn note_all(&mut self, ops: &[Op], results: &[OpResult]) {
+        for (op, result) in ops.iter().zip(results) {
+            if let Ok(reply) = result {
+                self.note(op, reply);
+            }
+        }
+    }
+
+    fn note(&mut self, op: &Op, reply: &Reply) {
         match (op, reply) {
             (Op::Register { consumer, .. }, Reply::Registered { epoch }) => {
                 self.epochs.insert(consumer.clone(), *epoch);

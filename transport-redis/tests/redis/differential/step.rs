@@ -50,6 +50,23 @@ pub(crate) enum Step {
     Pass,
 }
 
+impl Step {
+    /// It is no operation of the store: somebody does it by other means, or nothing is done.
+    pub(crate) fn is_done_beside_the_store(&self) -> bool {
+        matches!(
+            self,
+            Self::OlderAck(_)
+                | Self::OlderAnswer(_)
+                | Self::OlderTake(_)
+                | Self::DeleteName(_)
+                | Self::DeleteGroup
+                | Self::DeleteStream
+                | Self::OutOfMemory
+                | Self::Pass
+        )
+    }
+}
+
 /// A duration: none, one that a pass waits out, one that no sequence sees the end of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
