@@ -6,13 +6,14 @@
 -- Arguments: 1 the group's name, 2 prefix of reply streams, 3 attempts, 4 call, 5 entry at hand, 6 how its
 --            record begins (see part/record.lua)
 -- Replies 1, or nothing where it declines: nothing was written, and `decide` is to look at the call.
--- Validates before its first write: where the call stands and its deadline, that somebody serves the function
--- or more is in its stream, and that open hash, stream and set have their types. The result, which is its
--- first write, is written where there is none.
+-- Validates before its first write: where the call stands and its deadline, that somebody serves the function,
+-- that no outcome stands, and that the open hash has its type. The stream's is told by the first write to it,
+-- the acknowledgement, which fails on any other before it has changed something.
 local call, id = redis.call, ARGV[4]
 local deadline, entry, caller =
   string.match(call('HGET', KEYS[2], id) or '', '^(%d+) %d+ (%S+) %d+ %S+ ?(.*)$')
-if entry ~= ARGV[5] or (call('XLEN', KEYS[1]) <= 1 and call('EXISTS', KEYS[3]) == 0) then
+-- Somebody serves the function (1), and no outcome stands (2).
+if entry ~= ARGV[5] or call('EXISTS', KEYS[3], KEYS[4], KEYS[4]) ~= 1 then
   return false
 end
 local clock = call('TIME')
@@ -23,10 +24,8 @@ if #deadline ~= #now or deadline <= now then
 end
 local now_ms = string.sub(now, 1, -4)
 local text = ARGV[6] .. success_end(ARGV[3], now_ms)
-if not call('SET', KEYS[4], text, 'NX', 'PX', '300000') then
-  return false
-end
 call('XACK', KEYS[1], ARGV[1], entry)
+call('SET', KEYS[4], text, 'PX', '300000')
 call('XDEL', KEYS[1], entry)
 call('HDEL', KEYS[2], id)
 if caller ~= '' then

@@ -9,12 +9,17 @@
 -- the group, and that open hash and stream have their types. Refused where memory is out, by the server,
 -- before the script runs.
 local call, id = redis.call, ARGV[6]
-local opened, streamed = call('HLEN', KEYS[2]), call('XLEN', KEYS[1])
-if call('EXISTS', KEYS[3], KEYS[4]) > 0
-  or (opened > 0 and call('HEXISTS', KEYS[2], id) == 1)
-  or opened - ARGV[5] >= 0 or streamed - ARGV[5] >= 0
-  -- The cheapest question that only a group answers.
-  or redis.pcall('XPENDING', KEYS[1], ARGV[1], '0-1', '0-1', '1').err
+-- Where little is under way, one question tells that the id is new.
+local opened = 0
+if call('EXISTS', KEYS[2], KEYS[3], KEYS[4]) > 0 then
+  opened = call('HLEN', KEYS[2])
+  if call('EXISTS', KEYS[3], KEYS[4]) > 0 or call('HEXISTS', KEYS[2], id) == 1 then
+    return false
+  end
+end
+if opened - ARGV[5] >= 0 or call('XLEN', KEYS[1]) - ARGV[5] >= 0
+  -- The cheapest question that only a group answers: what a consumer holds that is not there.
+  or redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '-', '1', '').err
 then
   return false
 end
