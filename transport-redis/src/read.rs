@@ -43,8 +43,10 @@ pub(crate) async fn wait(
         let _ = tokio::time::timeout(block, reading.stop.notified()).await;
         return Ok(Wake::Nothing);
     }
-    if matches!(interest, Interest::Arrivals { .. }) {
-        // To name a thousand streams takes a while: what the last wake brought begins before.
+    if reading.brought_one() || matches!(interest, Interest::Arrivals { .. }) {
+        // What the last wake brought begins before, and what comes of it at once goes out: somebody waits for
+        // it, and to name a thousand streams takes a while. Where much is under way, a read that is late
+        // would hold up more than it hastens.
         tokio::task::yield_now().await;
     }
     // BLOCK 0 would be for ever.
@@ -79,7 +81,18 @@ pub(crate) async fn wait(
         Interest::Arrivals { after } => arrivals(layout, shard, after, answer),
         Interest::Replies { .. } => replies(answer),
     };
-    read.map_err(|Nonsense| nonsense(&attempted))
+    let wake = read.map_err(|Nonsense| nonsense(&attempted))?;
+    reading.note_brought(came_alone(&wake));
+    Ok(wake)
+}
+
+/// One call, or the reply to one.
+fn came_alone(wake: &Wake) -> bool {
+    match wake {
+        Wake::Deliveries(entries) => entries.len() == 1,
+        Wake::Replies { records, .. } => records.len() == 1,
+        Wake::Arrivals(_) | Wake::Nothing => false,
+    }
 }
 
 fn command(layout: &Layout, shard: Shard, interest: &Interest, block_ms: u64) -> Command {

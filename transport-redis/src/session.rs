@@ -33,6 +33,8 @@ pub(crate) struct Reading {
     over: Notify,
     /// Ends a wait that asks the server nothing.
     pub(crate) stop: Notify,
+    /// What the last read brought came alone: one call, or the reply to one.
+    brought_one: AtomicBool,
     /// The server's clock as it was told last, and when that was.
     told: Mutex<Option<(StoreTime, Instant)>>,
 }
@@ -43,6 +45,7 @@ impl Reading {
             is_busy: AtomicBool::new(false),
             over: Notify::new(),
             stop: Notify::new(),
+            brought_one: AtomicBool::new(false),
             told: Mutex::new(None),
         }
     }
@@ -71,6 +74,16 @@ impl Reading {
             }
             over.await;
         }
+    }
+
+    /// Whether what the last read brought came alone.
+    pub(crate) fn brought_one(&self) -> bool {
+        self.brought_one.load(Ordering::Relaxed)
+    }
+
+    /// A read has brought something.
+    pub(crate) fn note_brought(&self, came_alone: bool) {
+        self.brought_one.store(came_alone, Ordering::Relaxed);
     }
 
     /// The server's time by what it told last; none where it told none yet.

@@ -4,6 +4,7 @@
 mod support;
 
 mod behind_a_proxy;
+mod calls_go_before_reads;
 mod connect_and_classify;
 mod decide_once;
 mod differential;
