@@ -22,8 +22,7 @@ local now = clock[1] .. string.sub('00000' .. clock[2], -6)
 if #deadline ~= #now or deadline <= now then
   return false
 end
-local now_ms = string.sub(now, 1, -4)
-local text = ARGV[6] .. success_end(ARGV[3], now_ms)
+local text = ARGV[6] .. UNTIL_TIME .. string.sub(now, 1, -4) .. SINCE_TIME .. ARGV[3] .. '}'
 call('XACK', KEYS[1], ARGV[1], entry)
 call('SET', KEYS[4], text, 'PX', '300000')
 call('XDEL', KEYS[1], entry)

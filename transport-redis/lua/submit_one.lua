@@ -2,8 +2,8 @@
 -- group stands, and declines any other. The caller waits for this script: it is given no more than it needs.
 --
 -- Keys:      1 stream of calls, 2 open hash, 3 parked hash, 4 the call's result
--- Arguments: 1 the group's name, 2 the function's name, 3 deadline in microseconds from now, 4 reply-to, 5 the
---            most calls that may be open, 6 call, 7 input
+-- Arguments: 1 the group's name, 2 the function's name, 3 milliseconds from the one that it is now until the
+--            deadline, 4 reply-to, 5 the most calls that may be open, at least one, 6 call, 7 input
 -- Replies 1, or nothing where it declines: nothing was written, and `submit` is to look at the call.
 -- Validates before its first write: open hash, parking and result (is the id new?), the number of open calls,
 -- the group, and that open hash and stream have their types. Refused where memory is out, by the server,
@@ -17,20 +17,21 @@ if call('EXISTS', KEYS[2], KEYS[3], KEYS[4]) > 0 then
     return false
   end
 end
-if opened - ARGV[5] >= 0 or call('XLEN', KEYS[1]) - ARGV[5] >= 0
+local streamed = call('XLEN', KEYS[1])
+if opened + streamed > 0 and (opened - ARGV[5] >= 0 or streamed - ARGV[5] >= 0)
   -- The cheapest question that only a group answers: what a consumer holds that is not there.
   or redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '-', '1', '').err
 then
   return false
 end
 local clock = call('TIME')
-local deadline = clock[1] * 1000000 + clock[2] + ARGV[3]
--- In milliseconds it is rounded up. `%.0f` would take twice as long as seconds and what is over them, which
--- even 32 bits hold.
-local up = deadline + 999
-local deadline_ms = string.format('%u%03u', up / 1000000, up % 1000000 / 1000)
-local entry = add_first(KEYS[1], ARGV[2], id, ARGV[7],
-  clock[1] .. string.sub('00000' .. clock[2], -6, -4), deadline_ms, ARGV[4])
-call('HSET', KEYS[2], id, string.format('%u%06u', deadline / 1000000, deadline % 1000000)
-  .. ' 1 ' .. entry .. ' ' .. no_cancel(opened + 1, ARGV[4]) .. ' - ' .. ARGV[4])
+local now_ms = clock[1] .. string.sub('00000' .. clock[2], -6, -4)
+local deadline_ms = string.format('%u', now_ms + ARGV[3])
+-- `%.0f` would take twice as long. A server of 32 bits writes fewer digits than there are.
+if #deadline_ms ~= #now_ms then
+  return false
+end
+local entry = add_first(KEYS[1], ARGV[2], id, ARGV[7], now_ms, deadline_ms, ARGV[4])
+call('HSET', KEYS[2], id,
+  deadline_ms .. '000 1 ' .. entry .. ' ' .. no_cancel(opened + 1, ARGV[4]) .. ' - ' .. ARGV[4])
 return 1

@@ -37,7 +37,8 @@ fn of_one_call(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<
     let op = if script == "submit_one" {
         Op::Submit(Submission {
             function,
-            deadline: words.micros()?,
+            // What is told leads from the begin of a millisecond to the end of one.
+            deadline: words.millis()?.saturating_sub(Duration::from_millis(1)),
             delay: Duration::ZERO,
             idempotency_key: None,
             reply_to: Some(words.parse()?),

@@ -65,7 +65,32 @@ fn lease() -> impl Strategy<Value = Lease> {
 }
 
 prop_compose! {
-    fn submission()(
+    /// One that has a script of its own where it comes alone.
+    fn ordinary_submission()(
+        submission in any_submission(),
+        deadline_ms in 0..4_000_000_000_000_u64,
+        reply_to in id(),
+        open_max in 1..u32::MAX,
+    ) -> Submission {
+        Submission {
+            deadline: Duration::from_millis(deadline_ms),
+            delay: Duration::ZERO,
+            idempotency_key: None,
+            reply_to: Some(reply_to.parse().unwrap()),
+            traceparent: None,
+            result_stream: false,
+            open_max,
+            ..submission
+        }
+    }
+}
+
+fn submission() -> impl Strategy<Value = Submission> {
+    prop_oneof![ordinary_submission(), any_submission()]
+}
+
+prop_compose! {
+    fn any_submission()(
         function in function(),
         call in id(),
         input in payload(),

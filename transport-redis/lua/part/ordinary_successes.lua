@@ -30,7 +30,7 @@ do
         break
       end
       local attempts = ARGV[at]
-      ends[attempts] = ends[attempts] or success_end(attempts, now_ms)
+      ends[attempts] = ends[attempts] or UNTIL_TIME .. now_ms .. SINCE_TIME .. attempts .. '}'
       local text = ARGV[at + 3] .. ends[attempts]
       -- Where an outcome stands, it is as if this one had not been looked at yet.
       if not call('SET', RESULT .. id, text, 'NX', 'PX', '300000') then

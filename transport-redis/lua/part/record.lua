@@ -6,7 +6,7 @@ local closed_any = false
 -- The text of a record, as core's wire writes it.
 local function record_text(id, outcome, attempts)
   if outcome.kind == 'success' then
-    return outcome.begin .. success_end(int(attempts), now_ms)
+    return outcome.begin .. UNTIL_TIME .. now_ms .. SINCE_TIME .. int(attempts) .. '}'
   end
   return '{"callId":' .. cjson.encode(id)
     .. ',"result":null,"error":' .. cjson.encode(outcome.message)

@@ -1,10 +1,13 @@
 //! An ordinary call that comes alone is one command each way, and so is one among many; what is not ordinary is
 //! asked once more, of the script for all.
 
+use std::time::Duration;
+
 use steadfast_core::name::EntryId;
 use steadfast_core::op::{Op, Reply, Submission};
+use steadfast_core::wire::Keys;
 
-use crate::support::{World, complete, fetch, node, register, submission};
+use crate::support::{World, complete, fetch, function, millis, node, register, submission};
 
 fn ordinary(id: &str) -> Op {
     Op::Submit(Submission { reply_to: Some(node("me")), ..submission(id) })
@@ -49,4 +52,34 @@ async fn one_script_takes_what_is_ordinary_and_two_the_rest() {
     let entry = fetched(&world).await;
     check(&mut world, complete("c2", "7", Some(entry)), ("done", 1)).await;
     world.server.leaves("calls that nobody is to run");
+}
+
+/// A call's deadline, as the open hash has it, lies so long after it was submitted, or up to `over` longer.
+async fn check_deadline(world: &mut World, id: &str, deadline: Duration, over: Duration) {
+    let time = |world: &mut World| {
+        let (seconds, micros): (u64, u32) = world.raw(&["TIME"]);
+        Duration::new(seconds, micros * 1_000)
+    };
+    let submission = Submission { deadline, reply_to: Some(node("me")), ..submission(id) };
+    let begun = time(world);
+    world.check(Op::Submit(submission), "accepted").await;
+    let ended = time(world);
+    let open = Keys::default().open(&function());
+    let record: String = world.raw(&["HGET", &open, id]);
+    let micros = record.split(' ').next().unwrap();
+    let stands = Duration::from_micros(micros.parse().unwrap());
+    assert!(stands >= begun + deadline, "{deadline:?}: {stands:?} is too early");
+    assert!(stands <= ended + deadline + over, "{deadline:?}: {stands:?} is too late");
+}
+
+#[tokio::test]
+async fn a_deadline_is_rounded_up_to_a_millisecond_and_never_down() {
+    let mut world = World::new().await;
+    world.server.leaves("calls that nobody is to run");
+    world.check(ordinary("c0"), "accepted").await;
+    for number in 1..20 {
+        check_deadline(&mut world, &format!("c{number}"), millis(20_000), millis(1)).await;
+    }
+    // What is no whole number of milliseconds is counted in microseconds.
+    check_deadline(&mut world, "c20", Duration::from_micros(20_000_001), Duration::ZERO).await;
 }
