@@ -8,6 +8,9 @@ use steadfast_core::name::EntryId;
 /// The most that a kind, a size and an end of line take.
 const HEAD_BYTES: usize = 24;
 
+/// Room for an ordinary command: a small payload goes in without a second allocation.
+const COMMAND_BYTES: usize = 1 << 10;
+
 /// A command and its arguments.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Command(Arguments);
@@ -92,7 +95,8 @@ impl Arguments {
 impl Command {
     /// A command by its name.
     pub(crate) fn new(name: &str) -> Self {
-        let mut command = Self::default();
+        let bytes = Vec::with_capacity(COMMAND_BYTES);
+        let mut command = Self(Arguments { count: 0, bytes });
         command.arg(name);
         command
     }

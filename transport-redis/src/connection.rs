@@ -23,6 +23,8 @@ use crate::transport::lock;
 
 /// Room for what comes next.
 const READ_BYTES: usize = 16 << 10;
+/// A read with less room than this would not bring much.
+const READ_BYTES_MIN: usize = 4 << 10;
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,8 +270,12 @@ impl Exchange {
             let Some(stream) = &mut self.stream else {
                 return Ok(());
             };
-            self.incoming.buffer.reserve(READ_BYTES);
-            match poll_read_buf(Pin::new(stream), context, &mut self.incoming.buffer) {
+            let buffer = &mut self.incoming.buffer;
+            // Texts that are still in use keep what was read where it is.
+            if buffer.capacity() - buffer.len() < READ_BYTES_MIN {
+                buffer.reserve(READ_BYTES);
+            }
+            match poll_read_buf(Pin::new(stream), context, buffer) {
                 Poll::Ready(Ok(0) | Err(_)) => return Err(Unanswered::Ended),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => return Ok(()),

@@ -71,9 +71,14 @@ pub fn encode_result(record: &Record) -> String {
 /// How the record of a success begins: all of it that is known before the store decides. What follows is
 /// the store's to write, in the order of [`encode_result`].
 pub fn begin_success(call: &CallId, result: &Payload) -> String {
-    let text = |text: &str| serde_json::to_string(text).expect("a text is always JSON");
-    let (call, result) = (text(call.as_str()), text(result.as_str()));
-    ["{\"callId\":", &call, ",\"result\":", &result].concat()
+    let (call, result) = (call.as_str(), result.as_str());
+    // A result that is an object has quotation marks, each of which is written as two characters.
+    let mut record = Vec::with_capacity(call.len() + result.len() + result.len() / 4 + 32);
+    for (before, text) in [("{\"callId\":", call), (",\"result\":", result)] {
+        record.extend_from_slice(before.as_bytes());
+        serde_json::to_writer(&mut record, text).expect("a text is always JSON");
+    }
+    String::from_utf8(record).expect("JSON is text")
 }
 
 /// Reads what [`begin_success`] wrote: the call and its result.
