@@ -49,17 +49,17 @@ fn submit_one(layout: &Layout, submission: &Submission) -> Option<Command> {
     else {
         return None;
     };
-    let until = millis_until(*deadline)?;
+    let until_ms = millis_until(*deadline)?;
     let part = layout.of(function);
     let mut cmd = Script::SubmitOne.call_on(4);
     cmd.arg(&part.calls).arg(&part.open).arg(&part.parked).arg(part.result(call));
-    cmd.arg(&part.group).arg(function.name()).arg(until).arg(reply_to.as_str());
+    cmd.arg(&part.group).arg(function.name()).arg(until_ms).arg(reply_to.as_str());
     cmd.arg(*open_max).arg(call.as_str()).arg(input.as_str());
     Some(cmd)
 }
 
-/// How many milliseconds lie between the one that it is and a deadline, which is rounded up; none where the
-/// deadline is no whole number of them from now.
+/// Milliseconds from the begin of the present one to a deadline so long from now, rounded up; nothing where it
+/// is no whole number of them from now, as the script for all counts microseconds.
 fn millis_until(deadline: Duration) -> Option<u64> {
     let until_us = micros(deadline);
     until_us.is_multiple_of(1_000).then(|| until_us / 1_000 + 1)
