@@ -1,7 +1,8 @@
 -- submit: adds calls to one function, N at a time; each item succeeds or fails alone.
 --
 -- Keys and arguments 1 to 5: see part/frame.lua. Argument 6: prefix of idempotency keys; 7: the function's
--- name; then for each item: how it is made (see part/manner.lua), call, input.
+-- name; then for each item: how it is made (see part/manner.lua), call, input; then how many lead that are
+-- ordinary (see part/ordinary_submits.lua).
 -- Replies, one for each item, or first the number of accepted items that lead, or that number alone where no
 -- other follows: {'A'} accepted, {'O'} open already, {'R', record} decided already, {'J', call, record or false} joined, {'F', open} full, {'E', error}.
 -- Validates before an item's first write: result, open hash and parking (is the id new?), the idempotency
@@ -58,7 +59,7 @@ local function submit(id, input, how)
   return { 'A' }
 end
 
-while rest < #ARGV do
+while rest < last do
   if ARGV[rest] == '' then
     manner, rest = manner_at(rest + 1), rest + 7
   end

@@ -1,5 +1,6 @@
 //! Scripts' calls as operations: keys and arguments as `transport-redis/lua/` documents them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use steadfast_core::call::{Failure, FailureKind, Lease, Payload, Token};
@@ -35,22 +36,29 @@ fn of_one_call(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<
     words.skip(2)?;
     let words = &mut words;
     let op = if script == "submit_one" {
+        let (reply_to, call, input) = (Some(words.parse()?), words.parse()?, input(words)?);
+        let (until, open_max) = if words.is_empty() {
+            (Duration::from_millis(300_001), 100_000)
+        } else {
+            (words.millis()?, words.parse()?)
+        };
         Op::Submit(Submission {
             function,
             // What is told leads from the begin of a millisecond to the end of one.
-            deadline: words.millis()?.saturating_sub(Duration::from_millis(1)),
+            deadline: until.saturating_sub(Duration::from_millis(1)),
             delay: Duration::ZERO,
             idempotency_key: None,
-            reply_to: Some(words.parse()?),
+            reply_to,
             traceparent: None,
             result_stream: false,
-            open_max: words.parse()?,
-            call: words.parse()?,
-            input: input(words)?,
+            open_max,
+            call,
+            input,
         })
     } else {
-        let (attempts, call) = (words.parse()?, words.parse()?);
+        let call = words.parse()?;
         let (entry, result) = (Some(words.parse()?), success(&call, words)?);
+        let attempts = if words.is_empty() { 1 } else { words.parse()? };
         Op::Decide { function, call, verdict: Verdict::Complete { result, entry }, attempts }
     };
     words.end(vec![op])
@@ -60,6 +68,10 @@ fn of_function(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<
     let function = names::of_calls(keys.take(FUNCTION_KEYS)?.text()?)?;
     words.skip(FUNCTION_ARGUMENTS)?;
     let words = &mut words;
+    let leading = match script {
+        "submit" | "decide" => words.last()?.parse().map_err(|_| Nonsense)?,
+        _ => 0,
+    };
     let ops = match script {
         "submit" => {
             // The prefix of idempotency keys, and the function's name.
@@ -74,7 +86,29 @@ fn of_function(script: &str, mut keys: Words<'_>, mut words: Words<'_>) -> Read<
         "decide" => words.each(|words| decide(&function, words))?,
         _ => vec![single(script, function, words)?],
     };
+    if !lead_ordinarily(&ops, leading) {
+        return Err(Nonsense);
+    }
     words.end(ops)
+}
+
+/// The script may look at so many operations together: it takes for granted that they are ordinary, each of
+/// another call.
+fn lead_ordinarily(ops: &[Op], leading: usize) -> bool {
+    let mut calls = BTreeSet::new();
+    ops.len() >= leading
+        && ops.iter().take(leading).all(|op| match op {
+            Op::Submit(submission) => {
+                submission.delay.is_zero()
+                    && submission.idempotency_key.is_none()
+                    && !submission.result_stream
+                    && calls.insert(&submission.call)
+            }
+            Op::Decide { call, verdict: Verdict::Complete { entry: Some(_), .. }, .. } => {
+                calls.insert(call)
+            }
+            _ => false,
+        })
 }
 
 fn single(script: &str, function: FunctionId, words: &mut Words<'_>) -> Read<Op> {

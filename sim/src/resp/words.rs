@@ -44,6 +44,13 @@ impl<'a> Words<'a> {
         Ok(first)
     }
 
+    /// The last word.
+    pub(crate) fn last(&mut self) -> Read<&'a str> {
+        let (last, rest) = self.0.split_last().ok_or(Nonsense)?;
+        self.0 = rest;
+        Ok(last)
+    }
+
     /// The next word, which must be this one in any case of its letters.
     pub(crate) fn expect(&mut self, word: &str) -> Read<()> {
         if self.text()?.eq_ignore_ascii_case(word) { Ok(()) } else { Err(Nonsense) }

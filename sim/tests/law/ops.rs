@@ -68,9 +68,12 @@ prop_compose! {
     /// One that has a script of its own where it comes alone.
     fn ordinary_submission()(
         submission in any_submission(),
-        deadline_ms in 0..4_000_000_000_000_u64,
+        (deadline_ms, open_max) in prop_oneof![
+            (0..4_000_000_000_000_u64, 1..u32::MAX),
+            // The usual ones, which the script is not told.
+            (Just(300_000), Just(100_000)),
+        ],
         reply_to in id(),
-        open_max in 1..u32::MAX,
     ) -> Submission {
         Submission {
             deadline: Duration::from_millis(deadline_ms),
@@ -201,7 +204,7 @@ prop_compose! {
 fn settling() -> impl Strategy<Value = Op> {
     prop_oneof![
         submission().prop_map(Op::Submit),
-        (function(), id(), verdict(), any::<u32>()).prop_map(
+        (function(), id(), verdict(), prop_oneof![Just(1), any::<u32>()]).prop_map(
             |(function, call, verdict, attempts)| {
                 Op::Decide { function, call: call.parse().unwrap(), verdict, attempts }
             }

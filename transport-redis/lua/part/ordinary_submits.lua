@@ -1,31 +1,24 @@
--- The ordinary submits that lead the batch, together: no delay, no result stream, no idempotency key, an id
--- that nobody knows and that stands once. What is read of them is read at once, and so are the open records written;
--- the answers are those of one submit after the other, told as their number. `rest` is where the others
--- begin, and `manner` how the one before them was made.
+-- The ordinary submits that lead the batch, together: no delay, no result stream, no idempotency key, each of
+-- another call; the last argument tells how many they are. What is read of them is read at once, and so are the
+-- open records written; the answers are those of one submit after the other, told as their number. The first whose
+-- id is known, or that finds the function full, and all after it are left to those below. `rest` is where those
+-- begin, `last` where they end, and `manner` how the one before them was made.
 local answers, rest, manner = {}, 8, nil
-
+local last = #ARGV - 1
 do
-  local ARGV = ARGV
+  local ARGV, count = ARGV, tonumber(ARGV[last + 1])
   -- How those are made that say so.
   local ids, results, manners = {}, {}, {}
-  local seen, count, at, last = {}, 0, 8, #ARGV
-  while at < last and count < 1000 do
+  local at = 8
+  for number = 1, count do
     local id = ARGV[at]
     if id == '' then
-      local present = manner_at(at + 1)
-      if present.delay_us ~= '0' or present.key ~= '' then
-        break
-      end
-      manners[count + 1] = present
+      manners[number] = manner_at(at + 1)
       at = at + 7
       id = ARGV[at]
     end
-    if seen[id] then
-      break
-    end
     at = at + 2
-    count = count + 1
-    seen[id], ids[count], results[count] = true, id, RESULT .. id
+    ids[number], results[number] = id, RESULT .. id
   end
   local opened = count > 0 and redis.pcall('HLEN', OPEN)
   local known = count > 0 and call('EXISTS', PARKED, unpack(results)) or 0
@@ -70,6 +63,6 @@ do
     end
   end
 end
-if rest > #ARGV then
+if rest > last then
   return answers[1]
 end

@@ -1,39 +1,48 @@
--- The ordinary successes that lead the batch, together: of a call that is open, not overdue, with its own
--- entry at hand, that asks for no result stream (its `cancel` is a number), and that stands once. What is
--- read of them is read at once, and they are acknowledged, deleted and closed at once; the answers are those
--- of one decision after the other, told as their number, `done`. `rest` is where the others begin.
-local NO_SUCCESS = { E = true, D = true, C = true, X = true }
+-- The ordinary successes that lead the batch, together. They are with an entry at hand, each of another call; the
+-- last argument tells how many they are. The call is open and in one of its first nine attempts, the entry is its
+-- own, it is not overdue, and asks for no result stream (its `cancel` is a number). What is read of them is read at
+-- once, and they are acknowledged, deleted and closed at once; the answers are those of one decision after the
+-- other, told as their number, `done`. The first that is not so, and all after it are left to those below. `rest`
+-- is where those begin, and `last` where they end.
 local answers, rest, done = {}, 6, 0
+local last = #ARGV - 1
 do
-  local ARGV = ARGV
-  local ids, seen, count = {}, {}, 0
-  for at = 6, #ARGV, 4 do
-    local id = ARGV[at + 1]
-    if seen[id] or NO_SUCCESS[ARGV[at]] or ARGV[at + 2] == '' or count == 1000 then
-      break
-    end
-    count = count + 1
-    seen[id], ids[count] = true, id
+  local ARGV, count = ARGV, tonumber(ARGV[last + 1])
+  local byte, find, match, sub = string.byte, string.find, string.match, string.sub
+  local ids = {}
+  for number = 1, count do
+    ids[number] = ARGV[number * 4 + 3]
   end
   local opened = count > 0 and redis.pcall('HMGET', OPEN, unpack(ids))
   -- Where the hash is of another type, each decision is told so.
-  if opened and not opened.err then
+  if opened and not opened.err and #int(now) == 16 then
     local entries, ends = {}, {}
-    -- Deadlines are told from it as texts: a number of each would have to be read. Both have as many digits
-    -- until the year 2286; a shorter or longer one is left to those below.
-    local now_text = int(now)
+    -- A record is compared as a text: a number of each deadline would have to be read. Both have sixteen digits
+    -- until the year 2286. One whose deadline is the time itself or before comes before the next microsecond.
+    local overdue = int(now + 1)
+    -- What follows the entry is mostly the same for all.
+    local tail, caller
     for number = 1, count do
-      local id, at = ids[number], 2 + number * 4
-      local deadline, entry, caller =
-        string.match(opened[number] or '', '^(%d+) %d+ (%S+) %d+ %S+ ?(.*)$')
-      if entry ~= ARGV[at + 2] or #deadline ~= #now_text or deadline <= now_text then
+      local at = number * 4 + 2
+      local record, entry = opened[number] or '', ARGV[at + 2]
+      local deadline_ends, _, attempt_ends = byte(record, 17, 19)
+      if find(record, entry, 20, true) ~= 20 or deadline_ends ~= 32 or attempt_ends ~= 32
+        or record < overdue
+      then
+        break
+      end
+      local found = sub(record, 20 + #entry)
+      if found ~= tail then
+        tail, caller = found, match(found, '^ %d+ %S+ ?(.*)$')
+      end
+      if not caller then
         break
       end
       local attempts = ARGV[at]
       ends[attempts] = ends[attempts] or UNTIL_TIME .. now_ms .. SINCE_TIME .. attempts .. '}'
       local text = ARGV[at + 3] .. ends[attempts]
       -- Where an outcome stands, it is as if this one had not been looked at yet.
-      if not call('SET', RESULT .. id, text, 'NX', 'PX', '300000') then
+      if not call('SET', RESULT .. ids[number], text, 'NX', 'PX', '300000') then
         break
       end
       if caller ~= '' then
@@ -51,7 +60,7 @@ do
 end
 -- The stream of a function that nobody serves may have to go with its last entry: see below.
 local is_last = closed_any and streamed <= done and call('EXISTS', KEYS[7]) == 0
-if rest > #ARGV and not is_last then
+if rest > last and not is_last then
   send_replies()
   return answers[1]
 end

@@ -117,6 +117,10 @@ impl<'a> Encoder<'a> {
                 _ => {}
             }
         }
+        for part in self.parts.iter_mut().filter(|part| part.shared) {
+            let ops = part.covers.iter().map(|place| &ops[*place]);
+            part.cmd.arg(calls::leading(ops));
+        }
         self.parts
     }
 

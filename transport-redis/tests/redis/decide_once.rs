@@ -1,12 +1,17 @@
 //! The first decision wins, and clears what the call left.
 
-use steadfast_core::call::CallState;
+use steadfast_core::call::{CallState, Delivered};
 use steadfast_core::name::EntryId;
-use steadfast_core::op::{Op, Reply, Verdict};
+use steadfast_core::op::{Op, OpResult, Reply, Verdict};
 
 use crate::support::{
-    World, complete, dead_letter, decide, fail, function, inspect, millis, submission, submit,
+    World, complete, dead_letter, decide, fail, fetch, function, inspect, millis, register,
+    submission, submit,
 };
+
+fn lines(results: &[OpResult]) -> Vec<String> {
+    results.iter().map(|it| it.as_ref().map(ToString::to_string).unwrap()).collect()
+}
 
 #[tokio::test]
 async fn the_second_decision_is_overruled() {
@@ -47,10 +52,39 @@ async fn a_batch_of_decisions_is_decided_one_by_one() {
             decide("c2", Verdict::Cancel),
         ])
         .await;
-    let mut lines: Vec<String> =
-        results.iter().map(|it| it.as_ref().map(ToString::to_string).unwrap()).collect();
+    let mut lines = lines(&results);
     lines[3].truncate("not due".len());
     assert_eq!(lines, ["done", "overruled: success", "absent", "not due", "done"]);
+}
+
+#[tokio::test]
+async fn of_a_call_that_stands_twice_in_a_batch_the_first_counts() {
+    let mut world = World::new().await;
+    let ids = ["c1", "c2", "c1", "c3"];
+    let admissions = world.apply_all(ids.map(submit).to_vec()).await;
+    assert_eq!(lines(&admissions), ["accepted", "accepted", "already open", "accepted"]);
+    assert_eq!(world.raw::<u64>(&["XLEN", "function_calls:greet:global"]), 3);
+
+    world.ask(register("w", world.session)).await;
+    let entries = match world.ask(fetch("w", 9)).await {
+        Reply::Fetched { deliveries, .. } => {
+            deliveries.iter().map(Delivered::entry).collect::<Vec<_>>()
+        }
+        other => panic!("{other}"),
+    };
+    let at_hand = |id, result, place: usize| complete(id, result, Some(entries[place]));
+    let decisions = vec![
+        at_hand("c1", "1", 0),
+        at_hand("c2", "2", 1),
+        at_hand("c1", "3", 0),
+        // Another call's.
+        at_hand("c3", "4", 1),
+    ];
+    let decided = world.apply_all(decisions).await;
+    assert_eq!(lines(&decided), ["done", "done", "overruled: success", "done"]);
+    let text: String = world.raw(&["GET", "result:c1"]);
+    assert!(text.contains(r#""result":"1""#), "{text}");
+    assert_eq!(world.raw::<u64>(&["XLEN", "function_calls:greet:global"]), 0);
 }
 
 #[tokio::test]

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use steadfast_core::name::EntryId;
 use steadfast_core::op::{Op, Reply, Submission};
-use steadfast_core::wire::Keys;
+use steadfast_core::wire::{Keys, decode_result};
 
-use crate::support::{World, complete, fetch, function, millis, node, register, submission};
+use crate::support::{
+    World, complete, fetch, function, millis, node, register, seconds, submission,
+};
 
 fn ordinary(id: &str) -> Op {
     Op::Submit(Submission { reply_to: Some(node("me")), ..submission(id) })
@@ -60,7 +62,8 @@ async fn check_deadline(world: &mut World, id: &str, deadline: Duration, over: D
         let (seconds, micros): (u64, u32) = world.raw(&["TIME"]);
         Duration::new(seconds, micros * 1_000)
     };
-    let submission = Submission { deadline, reply_to: Some(node("me")), ..submission(id) };
+    let reply_to = Some(node("me"));
+    let submission = Submission { deadline, reply_to, open_max: 100_000, ..submission(id) };
     let begun = time(world);
     world.check(Op::Submit(submission), "accepted").await;
     let ended = time(world);
@@ -80,6 +83,25 @@ async fn a_deadline_is_rounded_up_to_a_millisecond_and_never_down() {
     for number in 1..20 {
         check_deadline(&mut world, &format!("c{number}"), millis(20_000), millis(1)).await;
     }
+    // The usual one, which the script is not told.
+    check_deadline(&mut world, "c21", seconds(300), millis(1)).await;
     // What is no whole number of milliseconds is counted in microseconds.
     check_deadline(&mut world, "c20", Duration::from_micros(20_000_001), Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_record_tells_the_attempts_where_they_are_one_and_where_they_are_more() {
+    let mut world = World::new().await;
+    world.ask(register("w", world.session)).await;
+    for made in [1, 3] {
+        let id = format!("c{made}");
+        world.check(ordinary(&id), "accepted").await;
+        let mut complete = complete(&id, "7", Some(fetched(&world).await));
+        if let Op::Decide { attempts, .. } = &mut complete {
+            *attempts = made;
+        }
+        check(&mut world, complete, ("done", 1)).await;
+        let record: String = world.raw(&["GET", &format!("result:{id}")]);
+        assert_eq!(decode_result(&record).unwrap().attempts, made, "{record}");
+    }
 }

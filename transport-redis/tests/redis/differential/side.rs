@@ -49,7 +49,8 @@ fn duration(wait: Wait) -> Duration {
     match wait {
         Wait::None => Duration::ZERO,
         Wait::Short => SHORT,
-        Wait::Long => seconds(900),
+        // As usual, for a deadline: `lua/submit_one.lua` is not told it then.
+        Wait::Long => seconds(300),
     }
 }
 
@@ -203,7 +204,7 @@ impl Side {
                     reply_to: replies.then(|| node("me")),
                     traceparent: (replies && call % 2 == 1).then(|| "00-trace".into()),
                     result_stream: streams,
-                    open_max: if *few { 2 } else { 100 },
+                    open_max: if *few { 2 } else { 100_000 },
                     ..submission(&ours(*call))
                 }))
             }
