@@ -1,22 +1,27 @@
 //! What a user would pick instead, measured by a harness of its own in the same run: a program
-//! `drive.py` that starts each system's server, worker and caller and has them do the same work.
+//! `drive.py` that starts each system's server, worker and caller and has them do the same work. Steadfast
+//! takes a turn before and after each of its runs, as what the same machine does changes from one minute to the
+//! next.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
+use super::load::{Pair, System};
 use super::options::Options;
+use super::server::Server;
 
 /// The systems that are asked for, by the names that the harness gives them.
-const SYSTEMS: [&str; 6] =
+pub(crate) const SYSTEMS: [&str; 6] =
     ["bullmq-node", "bullmq-rust", "nats-jetstream", "celery", "taskiq", "apalis"];
 /// Runs of each system; what the table tells is their median.
-const REPEATS: &str = "3";
+const REPEATS: usize = 3;
 
 /// One run, in the harness' words: calls per second, latencies, and CPU time per call of the server, the
 /// worker and the caller, both in microseconds.
@@ -39,21 +44,56 @@ impl Told {
     }
 }
 
+/// A run of another system between two turns of Steadfast.
+#[derive(Clone, Debug)]
+pub(crate) struct Encounter {
+    /// What the harness told.
+    pub(crate) told: Told,
+    /// Steadfast's calls per second, in the mean of both turns.
+    pub(crate) steadfast: f64,
+}
+
+impl Encounter {
+    /// How many times as many calls per second Steadfast made.
+    pub(crate) fn ratio(&self) -> f64 {
+        self.steadfast / self.told.rate
+    }
+}
+
 /// The runs of each system by calls in flight.
-pub(crate) type Others = BTreeMap<&'static str, BTreeMap<u64, Vec<Told>>>;
+pub(crate) type Others = BTreeMap<(u64, &'static str), Vec<Encounter>>;
 
 /// Runs the harness where the options name one. Its progress goes to standard error.
-pub(crate) fn measure(options: &Options) -> Result<Others> {
+pub(crate) fn measure(server: &mut Server, options: &Options) -> Result<Others> {
+    let mut others = Others::new();
     let Some(directory) = &options.peers else {
-        return Ok(Others::new());
+        return Ok(others);
     };
-    let report = NamedTempFile::new().context("cannot make a file for the harness' report")?;
     let program = directory.join("drive.py");
-    let in_flight: Vec<String> = options.in_flight.iter().map(u64::to_string).collect();
+    let mut pair = Pair::start(server, System::Steadfast, options, false)?;
+    for _ in 0..REPEATS {
+        for system in SYSTEMS {
+            for in_flight in options.in_flight.iter().copied() {
+                let calls = options.calls_at(in_flight).div_ceil(options.turns);
+                let mut turn = || Ok::<_, anyhow::Error>(pair.run(calls, in_flight)?.per_second);
+                let before = turn()?;
+                let told = run(&program, system, in_flight)?;
+                let steadfast = f64::midpoint(before, turn()?);
+                let encounter = Encounter { told, steadfast };
+                others.entry((in_flight, system)).or_default().push(encounter);
+            }
+        }
+    }
+    Ok(others)
+}
+
+/// One run of one system.
+fn run(program: &Path, system: &'static str, in_flight: u64) -> Result<Told> {
+    let report = NamedTempFile::new().context("cannot make a file for the harness' report")?;
     let status = Command::new("python3")
-        .arg(&program)
-        .args(["load", "--repeats", REPEATS, "--only", &SYSTEMS.join(",")])
-        .args(["--inflight", &in_flight.join(","), "--out"])
+        .arg(program)
+        .args(["load", "--repeats", "1", "--only", system])
+        .args(["--inflight", &in_flight.to_string(), "--out"])
         .arg(report.path())
         .env("PEERS_PORT", free_ports()?.to_string())
         .stdin(Stdio::null())
@@ -62,7 +102,7 @@ pub(crate) fn measure(options: &Options) -> Result<Others> {
         .with_context(|| format!("cannot start `python3 {}`", program.display()))?;
     ensure!(status.success(), "`python3 {}` ended with {status}", program.display());
     let text = fs::read_to_string(report.path()).context("cannot read the harness' report")?;
-    runs_of(&text, &options.in_flight).context("the harness' report")
+    told(&text, system, in_flight).context("the harness' report")
 }
 
 /// A free port whose successor is free too: the harness takes both.
@@ -76,54 +116,44 @@ fn free_ports() -> Result<u16> {
     anyhow::bail!("no two neighbouring ports of 127.0.0.1 are free")
 }
 
-/// The runs that a report tells of. A system that failed stands in it without runs: an error, as a table
-/// that leaves it out would hide it.
-fn runs_of(text: &str, in_flight: &[u64]) -> Result<Others> {
-    let mut told: BTreeMap<String, Vec<BTreeMap<u64, Told>>> = serde_json::from_str(text)?;
-    let mut others = Others::new();
-    for system in SYSTEMS {
-        let repeats = told.remove(system).unwrap_or_default();
-        ensure!(
-            !repeats.is_empty(),
-            "`{system}` did not run: the lines above that begin with `!!`"
-        );
-        let mut loads = BTreeMap::new();
-        for in_flight in in_flight {
-            let runs: Vec<Told> =
-                repeats.iter().filter_map(|it| it.get(in_flight).cloned()).collect();
-            ensure!(!runs.is_empty(), "`{system}` has no run with {in_flight} calls in flight");
-            loads.insert(*in_flight, runs);
-        }
-        others.insert(system, loads);
-    }
-    Ok(others)
+/// The run that a report tells of. A system that failed stands in it without one: an error, as a table that
+/// leaves it out would hide it.
+fn told(text: &str, system: &str, in_flight: u64) -> Result<Told> {
+    let mut repeats: BTreeMap<String, Vec<BTreeMap<u64, Told>>> = serde_json::from_str(text)?;
+    let mut loads = repeats
+        .remove(system)
+        .and_then(|mut repeats| repeats.pop())
+        .with_context(|| format!("`{system}` did not run: the lines above that begin with `!!`"))?;
+    loads
+        .remove(&in_flight)
+        .with_context(|| format!("`{system}` has no run with {in_flight} calls in flight"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn report(systems: &[&str]) -> String {
-        let run =
-            r#"{"n":9,"c":1,"rate":2.5,"p50":1,"p99":2,"p999":3,"srv_us":4,"wrk_us":5,"clr_us":6}"#;
-        let members = systems.iter().map(|it| format!(r#""{it}":[{{"1":{run}}},{{"1":{run}}}]"#));
-        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
-    }
+    const REPORT: &str = r#"{"celery":[{"64":{"n":9,"c":64,"rate":2.5,"p50":1,"p99":2,"p999":3,
+        "srv_us":4,"wrk_us":5,"clr_us":6}}],"apalis":[]}"#;
 
     #[test]
-    fn runs_are_read_by_system_and_calls_in_flight() {
-        let others = runs_of(&report(&SYSTEMS), &[1]).unwrap();
-        assert_eq!(others.len(), SYSTEMS.len());
-        let runs = &others["celery"][&1];
-        assert_eq!(runs.len(), 2);
-        assert!((runs[1].clr_us - 6.0).abs() < f64::EPSILON);
+    fn a_run_is_read_by_system_and_calls_in_flight() {
+        let told = told(REPORT, "celery", 64).unwrap();
+        assert!((told.clr_us - 6.0).abs() < f64::EPSILON);
+        let encounter = Encounter { told, steadfast: 10.0 };
+        assert!((encounter.ratio() - 4.0).abs() < f64::EPSILON);
+    }
+
+    #[track_caller]
+    fn check_fails(system: &str, in_flight: u64, expect: &str) {
+        let failed = told(REPORT, system, in_flight).unwrap_err().to_string();
+        assert!(failed.contains(expect), "{failed}");
     }
 
     #[test]
     fn a_system_that_did_not_run_is_an_error() {
-        let told = runs_of(&report(&SYSTEMS[1..]), &[1]).unwrap_err().to_string();
-        assert!(told.contains("`bullmq-node` did not run"), "{told}");
-        let told = runs_of(&report(&SYSTEMS), &[1, 64]).unwrap_err().to_string();
-        assert!(told.contains("no run with 64"), "{told}");
+        check_fails("apalis", 64, "`apalis` did not run");
+        check_fails("taskiq", 64, "`taskiq` did not run");
+        check_fails("celery", 1, "no run with 1 calls");
     }
 }

@@ -59,8 +59,8 @@ pub(crate) type Runs = BTreeMap<(u64, System), Vec<Run>>;
 /// Commands on the wire per call.
 pub(crate) type Wire = BTreeMap<(u64, System), f64>;
 
-/// Two processes of a system that stand, over an empty server.
-struct Pair {
+/// Two processes of a system that stand, over a server that was empty.
+pub(crate) struct Pair {
     worker: Child,
     caller: Child,
     /// The number of the next call.
@@ -68,7 +68,13 @@ struct Pair {
 }
 
 impl Pair {
-    fn start(server: &mut Server, system: System, options: &Options, counts: bool) -> Result<Self> {
+    /// Starts them, over a server that it empties; `counts` whether they count commands.
+    pub(crate) fn start(
+        server: &mut Server,
+        system: System,
+        options: &Options,
+        counts: bool,
+    ) -> Result<Self> {
         server.empty()?;
         let spec = |role| Spec { role, port: server.port(), io: options.io, counts };
         let [worker, caller] = system.roles().map(spec);
@@ -78,7 +84,8 @@ impl Pair {
         Ok(pair)
     }
 
-    fn run(&mut self, calls: u64, in_flight: u64) -> Result<Pace> {
+    /// Makes calls.
+    pub(crate) fn run(&mut self, calls: u64, in_flight: u64) -> Result<Pace> {
         let pace = self.caller.ask(&format!("run {} {calls} {in_flight}", self.next))?;
         self.next += calls;
         Ok(pace)

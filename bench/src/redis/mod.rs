@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let runs = load::measure(&mut servers, options)?;
     let [server, _] = &mut servers;
     let wire = load::count(server, options)?;
-    let others = elsewhere::measure(options)?;
+    let others = elsewhere::measure(server, options)?;
     let idle = idle::measure(server, options)?;
     let takeovers = takeover::measure(server, options)?;
     let summary = Summary::new(&runs, &wire, &others, idle, takeovers, server.version().to_owned());

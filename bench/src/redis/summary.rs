@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::closed_loop::Pace;
-use super::elsewhere::{Others, Told};
+use super::elsewhere::{Encounter, Others, SYSTEMS};
 use super::idle::Idle;
 use super::load::{Run, Runs, System, Wire};
 use super::takeover::Takeovers;
@@ -76,6 +76,43 @@ pub(crate) struct Target {
     pub(crate) met: bool,
 }
 
+/// How many times as many calls per second Steadfast makes as another system.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Advantage {
+    /// Calls in flight.
+    pub(crate) in_flight: u64,
+    /// The other system.
+    pub(crate) beside: &'static str,
+    /// Steadfast's calls per second, in its turns before and after.
+    pub(crate) per_second: Spread,
+    /// Run by run.
+    pub(crate) ratio: Spread,
+}
+
+impl Advantage {
+    fn new(in_flight: u64, beside: &'static str, encounters: &[Encounter]) -> Self {
+        let of =
+            |figure: fn(&Encounter) -> f64| Spread::of(encounters.iter().map(figure).collect());
+        Self { in_flight, beside, per_second: of(|it| it.steadfast), ratio: of(Encounter::ratio) }
+    }
+
+    /// Where issue 3 says how many times it shall be.
+    fn target(&self) -> Option<Target> {
+        let least = match (self.beside, self.in_flight) {
+            ("bullmq-node", 64 | 256) => 10.0,
+            ("bullmq-rust", 64 | 256) => 4.0,
+            _ => return None,
+        };
+        let reached = self.ratio.median;
+        Some(Target {
+            figure: format!("calls/s at {} in flight, beside {}", self.in_flight, self.beside),
+            to_reach: format!("at least {least} × its"),
+            reached: format!("{reached:.2} × its"),
+            met: reached >= least,
+        })
+    }
+}
+
 /// Everything that is reported.
 pub(crate) struct Summary {
     /// The server's version.
@@ -86,6 +123,8 @@ pub(crate) struct Summary {
     pub(crate) calls: u64,
     /// Under load.
     pub(crate) lines: Vec<Line>,
+    /// Beside other systems.
+    pub(crate) advantages: Vec<Advantage>,
     /// Idle.
     pub(crate) idle: Vec<Idle>,
     /// Workers that were killed.
@@ -105,7 +144,7 @@ impl Summary {
         redis: String,
     ) -> Self {
         let mut lines = Vec::new();
-        let mut targets = Vec::new();
+        let (mut advantages, mut targets) = (Vec::new(), Vec::new());
         let mut in_flight: Vec<u64> = runs.keys().map(|(in_flight, _)| *in_flight).collect();
         in_flight.dedup();
         for in_flight in in_flight {
@@ -113,16 +152,19 @@ impl Summary {
             let [floor, ours] = System::ALL.map(of);
             let wire = |system| wire[&(in_flight, system)];
             let own = System::ALL.map(|it| line(in_flight, it.as_str(), of(it), wire(it)));
-            let rate = own[1].per_second.median;
             lines.extend(own);
             let [floor_wire, wire] = System::ALL.map(wire);
             let ratio = ratio(in_flight, floor, ours, wire / floor_wire);
             targets.extend(load_targets(&ratio, wire));
             lines.push(ratio);
-            for (system, loads) in others {
-                let other = told(in_flight, system, &loads[&in_flight]);
-                targets.extend(advantage(rate, &other));
-                lines.push(other);
+            for system in SYSTEMS {
+                let Some(encounters) = others.get(&(in_flight, system)) else {
+                    continue;
+                };
+                lines.push(told(in_flight, system, encounters));
+                let advantage = Advantage::new(in_flight, system, encounters);
+                targets.extend(advantage.target());
+                advantages.push(advantage);
             }
         }
         if let Some(longest_ms) = takeovers.as_ref().map(Takeovers::longest_ms) {
@@ -135,6 +177,7 @@ impl Summary {
             turns: runs.values().map(Vec::len).max().unwrap_or_default(),
             calls: runs.values().flatten().map(|run| run.pace.calls).sum(),
             lines,
+            advantages,
             idle,
             takeovers,
             targets,
@@ -157,26 +200,9 @@ fn line(in_flight: u64, what: &'static str, runs: &[Run], commands: f64) -> Line
 }
 
 /// What a harness told of another system.
-fn told(in_flight: u64, what: &'static str, runs: &[Told]) -> Line {
-    let samples: Vec<_> = runs.iter().map(Told::figures).collect();
+fn told(in_flight: u64, what: &'static str, encounters: &[Encounter]) -> Line {
+    let samples: Vec<_> = encounters.iter().map(|it| it.told.figures()).collect();
     spread(in_flight, what, &samples, None, None)
-}
-
-/// By how much Steadfast's rate (calls per second) exceeds another system's, where issue 3 says by how much it shall.
-fn advantage(rate: f64, other: &Line) -> Option<Target> {
-    let in_flight = other.in_flight;
-    let least = match (other.what, in_flight) {
-        ("bullmq-node", 64 | 256) => 10.0,
-        ("bullmq-rust", 64 | 256) => 4.0,
-        _ => return None,
-    };
-    let reached = rate / other.per_second.median;
-    Some(Target {
-        figure: format!("calls/s at {in_flight} in flight, beside {}", other.what),
-        to_reach: format!("at least {least} × its"),
-        reached: format!("{reached:.2} × its"),
-        met: reached >= least,
-    })
 }
 
 /// Turn by turn, so that what else the machine does falls on both.

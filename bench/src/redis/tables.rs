@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::idle::Idle;
-use super::summary::{Line, Spread, Summary};
+use super::summary::{Advantage, Line, Spread, Summary};
 
 /// All tables.
 pub(crate) fn text(summary: &Summary) -> String {
@@ -32,6 +32,12 @@ pub(crate) fn text(summary: &Summary) -> String {
     if summary.lines.iter().any(|line| line.commands.is_none()) {
         text += "\nThe systems without commands are measured by the harness of `--peers`, each over a server of \
                  its own, in the same run; it counts no commands on the wire.\n";
+    }
+    if !summary.advantages.is_empty() {
+        text += "\nSteadfast took a turn right before and right after each of their runs; run by run it made so \
+                 many times their calls:\n\n";
+        let head = ["in flight", "beside", "Steadfast's calls/s", "times theirs"];
+        text += &table(&head, summary.advantages.iter().map(advantage_row).collect());
     }
     if !summary.idle.is_empty() {
         let head = [
@@ -70,12 +76,19 @@ pub(crate) fn text(summary: &Summary) -> String {
     text
 }
 
+/// The median and, in brackets, the quartiles.
+fn show(spread: Spread, digits: usize) -> String {
+    let Spread { median, lower, upper } = spread;
+    format!("{median:.digits$} ({lower:.digits$}–{upper:.digits$})")
+}
+
+fn advantage_row(advantage: &Advantage) -> Vec<String> {
+    let Advantage { in_flight, beside, per_second, ratio } = advantage;
+    vec![in_flight.to_string(), (*beside).to_owned(), show(*per_second, 0), show(*ratio, 2)]
+}
+
 fn load_row(line: &Line) -> Vec<String> {
     let digits = if line.what == "ratio" { 2 } else { 0 };
-    let show = |spread: Spread, digits: usize| {
-        let Spread { median, lower, upper } = spread;
-        format!("{median:.digits$} ({lower:.digits$}–{upper:.digits$})")
-    };
     let cpu = digits.max(1);
     vec![
         line.in_flight.to_string(),
@@ -152,6 +165,7 @@ pub(crate) fn json(summary: &Summary) -> Value {
         "turns": summary.turns,
         "calls": summary.calls,
         "load": summary.lines,
+        "beside": summary.advantages,
         "idle": idle,
         "takeovers": summary.takeovers,
         "targets": summary.targets,
