@@ -88,7 +88,7 @@ pub(crate) fn measure(server: &mut Server, options: &Options) -> Result<Others> 
 }
 
 /// One run of one system.
-fn run(program: &Path, system: &'static str, in_flight: u64) -> Result<Told> {
+fn run(program: &Path, system: &str, in_flight: u64) -> Result<Told> {
     let report = NamedTempFile::new().context("cannot make a file for the harness' report")?;
     let status = Command::new("python3")
         .arg(program)
