@@ -179,6 +179,9 @@ local function promote_one(id)
   if not parked then
     call('ZREM', DUE, id)
   elseif is_decided(id) then
+    if closed == limit then
+      return true
+    end
     clear(id, nil)
     closed = closed + 1
   elseif standing.deadline <= now then
@@ -211,7 +214,8 @@ local function promote_one(id)
 end
 
 local function promote()
-  for _, id in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', int(now), 'LIMIT', 0, limit * 2 + 1)) do
+  -- Each counts as one of four kinds.
+  for _, id in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', int(now), 'LIMIT', 0, limit * 4 + 1)) do
     if promoted == limit or dead == limit or try(promote_one, id) then
       more = 1
       return

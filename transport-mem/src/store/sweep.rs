@@ -123,6 +123,10 @@ impl Work<'_> {
             };
             let standing = if parked.ours { Standing::Open } else { Standing::Parked };
             if self.results.kind(self.now, &call).is_some() {
+                if swept.closed == limit {
+                    swept.more = true;
+                    return;
+                }
                 self.clear(&call, None);
                 swept.closed += 1;
                 continue;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use steadfast_core::call::{Delivered, Lease, Outcome, Payload, Record};
 use steadfast_core::name::EntryId;
-use steadfast_core::op::{Destination, Op, Reply, Verdict};
+use steadfast_core::op::{Destination, Op, Reply, Submission, Verdict};
 
 use crate::world::{
     World, begin, call, complete, complete_entry, consumer, decide, fail, function, relocate,
-    retry, seconds,
+    retry, seconds, submission, sweep_op,
 };
 
 fn add(fields: &[(&str, &str)]) -> Op {
@@ -173,6 +173,27 @@ fn a_sweep_deletes_what_is_acknowledged_with_an_outcome() {
     assert_eq!(world.sweep().closed, 2);
     assert!(world.store.stream_entries(&function()).is_empty());
     assert!(world.store.open_calls().is_empty());
+}
+
+#[test]
+fn what_is_due_and_decided_counts_against_the_limit_of_a_sweep() {
+    let mut world = World::new();
+    for id in ["c1", "c2", "c3", "c4", "c5"] {
+        let parked = Submission { delay: seconds(5), ..submission(id) };
+        world.check(&Op::Submit(parked), "accepted");
+        if id != "c5" {
+            world.store.older_peer_answer(world.now, answer(&world, id));
+        }
+    }
+    world.pass(seconds(5));
+    let mut rounds = Vec::new();
+    while rounds.last().is_none_or(|(_, _, more)| *more) {
+        let Reply::Swept(swept) = world.ask(&sweep_op(1)) else {
+            panic!("not swept");
+        };
+        rounds.push((swept.closed, swept.promoted, swept.more));
+    }
+    assert_eq!(rounds, [(1, 0, true), (1, 0, true), (1, 0, true), (1, 1, false)]);
 }
 
 #[test]

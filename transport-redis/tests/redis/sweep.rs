@@ -67,6 +67,29 @@ async fn a_parked_call_that_is_overdue_counts_against_the_limit() {
     assert_eq!((two.expired, two.promoted, two.more), (1, 0, false));
 }
 
+/// Older peers decided what was parked: it is closed when it is due, no more at once than the limit.
+#[tokio::test]
+async fn what_is_due_and_decided_counts_against_the_limit() {
+    let mut world = World::new().await;
+    let parked = |id: &str| Op::Submit(Submission { delay: millis(2), ..submission(id) });
+    let ids = ["c1", "c2", "c3", "c4", "c5"];
+    world.apply_all(ids.into_iter().map(parked).collect()).await;
+    for id in &ids[..4] {
+        let text = format!(
+            r#"{{"callId":"{id}","result":"7","error":null,"timestamp":1,"status":"success"}}"#
+        );
+        let () = world.raw(&["SETEX", &format!("result:{id}"), "300", &text]);
+    }
+    tokio::time::sleep(millis(8)).await;
+    let mut rounds = Vec::new();
+    while rounds.last().is_none_or(|(_, _, more)| *more) {
+        let swept = swept(&world, 1).await;
+        rounds.push((swept.closed, swept.promoted, swept.more));
+    }
+    assert_eq!(rounds, [(1, 0, true), (1, 0, true), (1, 0, true), (1, 1, false)]);
+    world.server.leaves("the call that went on");
+}
+
 /// An older caller added its call twice: the attempt of the one counts that is parked, also where the
 /// other is expired.
 #[tokio::test]
