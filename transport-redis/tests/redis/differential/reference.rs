@@ -2,8 +2,8 @@
 //!
 //! When exactly the server served a command is not known, only between which of its times. The first instants
 //! at which the answers agree are taken, and a later answer may show that it was others: where none agrees any
-//! more, the course so far is gone through anew at other instants, drawn at random. Only where the answers agree
-//! at none of them do the two differ.
+//! more, the course so far is gone through anew by many references side by side, each at other instants, drawn
+//! at random, and whoever disagrees drops out. Only where none is left do the two differ.
 
 use std::time::Duration;
 
@@ -23,8 +23,10 @@ use crate::support::function;
 /// milliseconds.
 pub(crate) const TOLERANCE: Duration = Duration::from_millis(3);
 
-/// So often a course is gone through anew before the two are said to differ.
-const REPLAYS: u64 = 500;
+/// So many references go through a course anew before the two are said to differ.
+const CANDIDATES: usize = 200;
+/// So often instants are drawn for a turn of a course that is gone through anew.
+const DRAWS: usize = 1_000;
 
 /// What a batch does: a step, resolved by each side, or an operation that is the same for both.
 #[derive(Clone, Debug)]
@@ -136,14 +138,21 @@ impl Reference {
         }
     }
 
-    /// Goes through a whole course anew, from this state on, until its answers are the server's.
+    /// Goes through a whole course anew, from this state on: one of those whose answers are the server's.
     pub(crate) fn replay(&self, course: &[Turn], longest: Duration) -> Option<Self> {
-        (0..REPLAYS).find_map(|number| {
-            let mut draws = Entropy::new(number).stream("instants");
-            let mut replayed = self.clone();
-            let agrees = course.iter().all(|turn| replayed.take(turn, &mut draws, longest).is_ok());
-            agrees.then_some(replayed)
-        })
+        let mut draws = Entropy::new(0).stream("instants");
+        let mut left = vec![self.clone()];
+        for turn in course {
+            let tried = (0..DRAWS).filter_map(|number| {
+                let mut taken = left[number % left.len()].clone();
+                taken.take(turn, &mut draws, longest).is_ok().then_some(taken)
+            });
+            left = tried.take(CANDIDATES).collect();
+            if left.is_empty() {
+                return None;
+            }
+        }
+        left.into_iter().next()
     }
 
     fn tamper(&mut self, step: &Step, now: StoreTime) {
