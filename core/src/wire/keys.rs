@@ -59,7 +59,8 @@ impl Keys {
         format!("{{s{number:02}}}")
     }
 
-    fn tag_number(function: &FunctionId) -> u8 {
+    /// The number in the function's tag, below [`SLOTS`]: what spreads functions evenly, in any layout.
+    pub fn tag_number(function: &FunctionId) -> u8 {
         let hash = function.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });

@@ -45,8 +45,8 @@ pub(crate) struct Worker {
     slots: Vec<Option<ConsumerKey>>,
     /// Consumers that give up their slot once their read has ended, and who is to have it.
     promised: BTreeMap<ConsumerKey, ConsumerKey>,
-    /// Consumers without a slot that wait for an arrival after the entry named.
-    watched: BTreeMap<ConsumerKey, EntryId>,
+    /// Consumers without a slot that wait for an arrival at their function, after the entry named.
+    watched: BTreeMap<ConsumerKey, (FunctionId, EntryId)>,
     arrivals: Option<ArrivalsWatch>,
     /// Named by the last wait for arrivals, and yet to be told what arrived. The next wait begins after
     /// that: a store that parses it first would keep them waiting.

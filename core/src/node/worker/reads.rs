@@ -104,7 +104,8 @@ impl Worker {
         };
         links.want(desk, Link::Arrivals);
         if let Some(after) = consumer.watch_after {
-            self.arrivals_stale |= self.watched.insert(key, after) != Some(after);
+            let before = self.watched.insert(key, (consumer.function().clone(), after));
+            self.arrivals_stale |= before.is_none_or(|(_, before)| before != after);
             return;
         }
         self.watched.remove(&key);
@@ -130,10 +131,8 @@ impl Worker {
                 let Some(session) = links.session(Link::Arrivals) else {
                     return;
                 };
-                let after = self.watched.iter().filter_map(|(key, after)| {
-                    Some((self.consumers.get(key)?.function().clone(), *after))
-                });
-                let interest = Interest::Arrivals { after: after.collect() };
+                let interest =
+                    Interest::Arrivals { after: self.watched.values().cloned().collect() };
                 self.arrivals = Some(ArrivalsWatch { session, aborted: false });
                 self.arrivals_stale = false;
                 watch(desk, links, Link::Arrivals, session, interest);
@@ -171,14 +170,19 @@ impl Worker {
     }
 
     fn arrived(&mut self, functions: &[FunctionId]) {
-        for key in self.watched.keys().copied().collect::<Vec<_>>() {
-            let Some(consumer) = self.consumers.get_mut(&key) else {
+        debug_assert!(
+            self.watched.iter().all(|(key, (function, _))| self.current.get(function) == Some(key)),
+            "who waits for arrivals serves its function now"
+        );
+        for function in functions {
+            let Some(key) = self.current.get(function).filter(|it| self.watched.contains_key(it))
+            else {
                 continue;
             };
-            if functions.contains(consumer.function()) {
+            if let Some(consumer) = self.consumers.get_mut(key) {
                 consumer.watch_after = None;
-                self.arrived.insert(key);
-                self.dirty.insert(key);
+                self.arrived.insert(*key);
+                self.dirty.insert(*key);
             }
         }
     }
