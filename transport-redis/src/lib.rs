@@ -7,6 +7,7 @@
 //! The adapter decides nothing: what follows from an answer or an error is core's business.
 
 mod answer;
+mod arrivals;
 mod builder;
 mod choice;
 mod command;

@@ -38,15 +38,9 @@ pub(crate) async fn wait(
     block: Duration,
 ) -> Result<Wake, TransportError> {
     let attempted = Watch(interest);
-    if matches!(interest, Interest::Arrivals { after } if after.is_empty()) {
-        // The server cannot wait for nothing.
-        let _ = tokio::time::timeout(block, reading.stop.notified()).await;
-        return Ok(Wake::Nothing);
-    }
-    if reading.brought_one() || matches!(interest, Interest::Arrivals { .. }) {
+    if reading.brought_one() {
         // What the last wake brought begins before, and what comes of it at once goes out: somebody waits for
-        // it, and to name a thousand streams takes a while. Where much is under way, a read that is late
-        // would hold up more than it hastens.
+        // it. Where much is under way, a read that is late would hold up more than it hastens.
         tokio::task::yield_now().await;
     }
     // BLOCK 0 would be for ever.

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::answer::{clock, number, text};
+use crate::arrivals::Waits;
 use crate::choice::KeyLayout;
 use crate::command::{Command, Commands};
 use crate::config::{Endpoint, RedisConfig, Secret};
@@ -31,7 +32,7 @@ const TOLD_FOR: Duration = Duration::from_secs(30);
 pub(crate) struct Reading {
     is_busy: AtomicBool,
     over: Notify,
-    /// Ends a wait that asks the server nothing.
+    /// Ends a watch that has no read of its own.
     pub(crate) stop: Notify,
     /// What the last read brought came alone: one call, or the reply to one.
     brought_one: AtomicBool,
@@ -40,7 +41,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             is_busy: AtomicBool::new(false),
             over: Notify::new(),
@@ -116,6 +117,8 @@ pub(crate) struct Session {
     pub(crate) reading: Arc<Reading>,
     /// Further connections, for waits that one cannot do; they end with it.
     pub(crate) beside: Mutex<Vec<Arc<Session>>>,
+    /// What goes on between its watches.
+    pub(crate) waits: Arc<Waits>,
     is_closed: AtomicBool,
 }
 
@@ -178,6 +181,7 @@ pub(crate) async fn open(
         link,
         connection,
         beside: Mutex::default(),
+        waits: Arc::default(),
         is_closed: AtomicBool::new(false),
         reading: Arc::new(Reading::new()),
     };

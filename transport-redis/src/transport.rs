@@ -402,7 +402,7 @@ impl Transport for RedisTransport {
     async fn abort(&self, session: SessionId) {
         let found = lock(&self.0.sessions).get(&session).cloned();
         if let Some(session) = found {
-            self.unblock(session).await;
+            self.end_watch(&session).await;
         }
     }
 

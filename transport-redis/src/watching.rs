@@ -18,7 +18,7 @@ use crate::command::Commands;
 use crate::error::Attempted;
 use crate::read;
 use crate::resp::Value;
-use crate::session::{self, Session, ask};
+use crate::session::{self, Reading, Session, ask};
 use crate::transport::{RedisTransport, lock};
 
 /// How long a server may take to end a blocked read before its connection is closed instead.
@@ -26,7 +26,8 @@ const UNBLOCK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What a watch waits for in one shard.
 type Part = (Shard, Interest);
-type Woken = Result<Wake, TransportError>;
+/// How a watch ended.
+pub(crate) type Woken = Result<Wake, TransportError>;
 
 /// A read that is under way; nothing comes where it took too long.
 type Reads = Pin<Box<dyn Future<Output = Option<Woken>> + Send>>;
@@ -48,7 +49,7 @@ impl Drop for Underway {
         match Handle::try_current() {
             // Nobody hears what it says: deliveries stay pending at the consumer.
             Ok(runtime) => drop(runtime.spawn(async move {
-                tokio::join!(read, transport.unblock(session));
+                tokio::join!(read, transport.unblock(&session, &session.reading));
             })),
             Err(_) => session.close(),
         }
@@ -65,12 +66,21 @@ impl Underway {
         ended.unwrap_or_else(|| {
             // The server may serve it still; nobody would read the answer as this one's.
             self.session.close();
-            Err(TransportError::unknown(
-                ErrorKind::Timeout,
-                format!("{attempted}: no answer within its block time and a margin"),
-            ))
+            Err(timed_out(attempted))
         })
     }
+}
+
+/// A blocking read that the server did not answer in time.
+pub(crate) fn timed_out(attempted: &Attempted<'_>) -> TransportError {
+    let detail = format!("{attempted}: no answer within its block time and a margin");
+    TransportError::unknown(ErrorKind::Timeout, detail)
+}
+
+/// A session that waits already.
+pub(crate) fn busy(attempted: &Attempted<'_>) -> TransportError {
+    let detail = format!("{attempted}: it waits already; it can watch one thing at a time");
+    TransportError::not_applied(ErrorKind::Busy, detail)
 }
 
 impl RedisTransport {
@@ -85,6 +95,10 @@ impl RedisTransport {
             Interest::Replies { caller, after } => (Some(caller.clone()), *after),
             _ => (None, EntryId::ZERO),
         };
+        if let Interest::Arrivals { after } = interest {
+            return self.watch_arrivals(session, after, block, attempted).await;
+        }
+        self.end_waits(&session, attempted).await?;
         let parts = self.parts(interest);
         let wakes = self.side_by_side(session.clone(), parts, block, attempted).await?;
         if let Some(caller) = caller {
@@ -131,18 +145,7 @@ impl RedisTransport {
         }
         match interest {
             Interest::Deliveries { ref function, .. } => vec![(keys.shard(function), interest)],
-            Interest::Arrivals { after } => {
-                let together = self.layout().together(after.iter().map(|(it, _)| it), usize::MAX);
-                let part = |(shard, places): (Shard, Vec<usize>)| {
-                    let after = places.iter().map(|place| after[*place].clone()).collect();
-                    (shard, Interest::Arrivals { after })
-                };
-                let mut parts: Vec<Part> = together.into_iter().map(part).collect();
-                if parts.is_empty() {
-                    parts.push((Shard::default(), Interest::Arrivals { after: Vec::new() }));
-                }
-                parts
-            }
+            Interest::Arrivals { .. } => unreachable!("`watch_arrivals` has parts of its own"),
             Interest::Replies { caller, .. } => keys
                 .shards()
                 .map(|shard| {
@@ -187,7 +190,7 @@ impl RedisTransport {
             if std::mem::take(&mut first) && !reads.is_empty() {
                 for session in &sessions {
                     let (transport, session) = (self.clone(), session.clone());
-                    ends.spawn(async move { transport.unblock(session).await });
+                    ends.spawn(async move { transport.unblock(&session, &session.reading).await });
                 }
             }
         }
@@ -259,10 +262,7 @@ impl RedisTransport {
         attempted: &Attempted<'_>,
     ) -> Result<Underway, TransportError> {
         if !session.reading.begin() {
-            return Err(TransportError::not_applied(
-                ErrorKind::Busy,
-                format!("{attempted}: it waits already; it can watch one thing at a time"),
-            ));
+            return Err(busy(attempted));
         }
         let (reading, connection) = (session.reading.clone(), session.connection.clone());
         let layout = self.layout().clone();
@@ -280,12 +280,21 @@ impl RedisTransport {
         })
     }
 
-    /// Ends a session's blocked read, and answers once it is over.
-    pub(crate) async fn unblock(&self, session: Arc<Session>) {
-        let mut pause = Duration::from_millis(1);
-        while session.reading.is_busy() {
+    /// Ends a session's watch, and answers once it is over.
+    pub(crate) async fn end_watch(&self, session: &Session) {
+        if session.waits.is_watched() {
             session.reading.stop.notify_waiters();
-            let Some(commands) = self.commands(&session) else {
+            session.reading.over().await;
+        } else {
+            self.unblock(session, &session.reading).await;
+        }
+    }
+
+    /// Ends a read that is under way on this session's connection, and answers once it is over.
+    pub(crate) async fn unblock(&self, session: &Session, reading: &Reading) {
+        let mut pause = Duration::from_millis(1);
+        while reading.is_busy() {
+            let Some(commands) = self.commands(session) else {
                 session.close();
                 return;
             };
@@ -301,7 +310,7 @@ impl RedisTransport {
                 return;
             }
             // It may not have blocked yet, or its answer may be on its way.
-            let _ = timeout(pause, session.reading.over()).await;
+            let _ = timeout(pause, reading.over()).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
@@ -326,10 +335,6 @@ fn merged(all: Wake, more: Wake, given: EntryId) -> Wake {
         (all, Wake::Nothing) => all,
         (Wake::Nothing, Wake::Replies { records, last }) => {
             Wake::Replies { records, last: last.max(given) }
-        }
-        (Wake::Arrivals(mut all), Wake::Arrivals(more)) => {
-            all.extend(more);
-            Wake::Arrivals(all)
         }
         (
             Wake::Replies { records: mut all, last: before },

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod arrivals_stand_side_by_side;
 mod behind_a_proxy;
 mod calls_go_before_reads;
 mod connect_and_classify;
