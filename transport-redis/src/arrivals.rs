@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use steadfast_core::name::{EntryId, FunctionId};
 use steadfast_core::transport::{Interest, TransportError, Wake};
-use steadfast_core::wire::{Keys, SLOTS};
+use steadfast_core::wire::Keys;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -168,7 +168,7 @@ impl RedisTransport {
         // What the last watch told of begins before: somebody waits for it.
         tokio::task::yield_now().await;
         let wanted = self.side_by_side_at(after);
-        self.end_unwanted(session, &wanted, attempted).await?;
+        self.end_unwanted(session, &wanted).await;
         match session.waits.take_ended() {
             // Their time was over.
             None | Some(Ok(Wake::Nothing)) => {}
@@ -195,41 +195,35 @@ impl RedisTransport {
     /// What each read is to wait for. In the cluster layout one read cannot name streams of two tags.
     fn side_by_side_at(&self, after: Vec<(FunctionId, EntryId)>) -> BTreeMap<Place, Interest> {
         let reads = match self.config().layout {
-            KeyLayout::Plain => u64::try_from(after.len().div_ceil(STREAMS)).unwrap_or(SLOTS),
-            KeyLayout::Cluster => SLOTS,
+            KeyLayout::Plain => after.len().div_ceil(STREAMS),
+            KeyLayout::Cluster => usize::MAX,
         };
-        let reads = reads.clamp(1, SLOTS);
+        // There are no more than there are tags.
+        let reads = Place::try_from(reads).unwrap_or(Place::MAX).max(1);
         let mut parts = BTreeMap::<Place, Vec<_>>::new();
         for (function, after) in after {
-            let place = u64::from(Keys::tag_number(&function)) % reads;
-            parts.entry(place as Place).or_default().push((function, after));
+            let place = Keys::tag_number(&function) % reads;
+            parts.entry(place).or_default().push((function, after));
         }
         parts.into_iter().map(|(place, after)| (place, Interest::Arrivals { after })).collect()
     }
 
     /// Ends every wait that is not wanted as it stands, and returns once they have ended.
-    async fn end_unwanted(
-        &self,
-        session: &Arc<Session>,
-        wanted: &BTreeMap<Place, Interest>,
-        attempted: &Attempted<'_>,
-    ) -> Result<(), TransportError> {
+    async fn end_unwanted(&self, session: &Arc<Session>, wanted: &BTreeMap<Place, Interest>) {
         for (slot, reading) in session.waits.unwanted(wanted) {
-            let waits = self.at_slot(session, slot, attempted).await?;
-            self.unblock(&waits, &reading).await;
+            let beside = slot.checked_sub(1).map(|place| lock(&session.beside).get(place).cloned());
+            // One that was replaced has ended with its connection.
+            if let Some(over) = beside.unwrap_or_else(|| Some(session.clone())) {
+                self.unblock(&over, &reading).await;
+            }
             reading.over().await;
         }
         session.waits.forget_unwanted(wanted);
-        Ok(())
     }
 
     /// Ends whatever the session waits for between its watches: its connection is wanted for something else.
-    pub(crate) async fn end_waits(
-        &self,
-        session: &Arc<Session>,
-        attempted: &Attempted<'_>,
-    ) -> Result<(), TransportError> {
-        self.end_unwanted(session, &BTreeMap::new(), attempted).await
+    pub(crate) async fn end_waits(&self, session: &Arc<Session>) {
+        self.end_unwanted(session, &BTreeMap::new()).await;
     }
 
     async fn at_slot(
@@ -255,7 +249,8 @@ impl RedisTransport {
         let slot = session.waits.free_slot();
         let over = self.at_slot(session, slot, attempted).await?;
         let (interest, reading) = (Arc::new(interest), Arc::new(Reading::new()));
-        reading.begin();
+        let is_first = reading.begin();
+        debug_assert!(is_first, "a reading is of one wait");
         let wait = Wait { interest: interest.clone(), slot, reading: reading.clone(), woken: None };
         let before = lock(&session.waits.standing).insert(place, wait);
         debug_assert!(before.is_none(), "one wait stands at a place");

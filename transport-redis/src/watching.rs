@@ -98,7 +98,7 @@ impl RedisTransport {
         if let Interest::Arrivals { after } = interest {
             return self.watch_arrivals(session, after, block, attempted).await;
         }
-        self.end_waits(&session, attempted).await?;
+        self.end_waits(&session).await;
         let parts = self.parts(interest);
         let wakes = self.side_by_side(session.clone(), parts, block, attempted).await?;
         if let Some(caller) = caller {
