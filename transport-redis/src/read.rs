@@ -60,6 +60,12 @@ pub(crate) async fn wait(
         now = Some(told);
     }
     if let Value::ServerError(error) = &answer {
+        if let (Interest::Arrivals { after }, "WRONGTYPE" | "NOPERM") = (interest, error.code()) {
+            let unreadable = unreadable(connection, layout, after, &attempted).await?;
+            if !unreadable.is_empty() {
+                return Ok(Wake::Arrivals(unreadable));
+            }
+        }
         let mut judged = of_server(error, &attempted);
         if error.code() == "UNBLOCKED" {
             // The stream was deleted, or is of another type now.
@@ -78,6 +84,24 @@ pub(crate) async fn wait(
     let wake = read.map_err(|Nonsense| nonsense(&attempted))?;
     reading.note_brought(came_alone(&wake));
     Ok(wake)
+}
+
+/// The functions whose streams cannot be read: a key of another type, or one that this user may not read. The server
+/// refuses a read of many streams for one of them. Told of as if something had arrived there, each is read by itself
+/// and learns why, and the others are waited for without it.
+async fn unreadable(
+    connection: &Connection,
+    layout: &Layout,
+    after: &[(FunctionId, EntryId)],
+    attempted: &Watch<'_>,
+) -> Result<Vec<FunctionId>, TransportError> {
+    let mut pipe = Commands::new();
+    for (function, _) in after {
+        pipe.cmd("XLEN").arg(layout.keys.calls(function));
+    }
+    let answers = ask(connection, &pipe, attempted).await?;
+    let refused = after.iter().zip(answers).filter(|(_, it)| matches!(it, Value::ServerError(_)));
+    Ok(refused.map(|((function, _), _)| function.clone()).collect())
 }
 
 /// One call, or the reply to one.

@@ -153,6 +153,21 @@ async fn a_watch_of_something_else_has_the_connection() {
     arrivals.blocked(0).await;
 }
 
+/// The server refuses the whole read; its own fetch tells that function why.
+#[tokio::test]
+async fn a_stream_of_another_type_is_told_of_and_keeps_nobody_waiting() {
+    let mut arrivals = Arrivals::new().await;
+    let mut after = many();
+    let poison = format!("function_calls:{}", named(7));
+    let () = arrivals.world.raw(&["SET", &poison, "no stream"]);
+    assert_eq!(woken(arrivals.watch_many(&after)).await, Wake::Arrivals(vec![named(7)]));
+    after.remove(7);
+    let watch = arrivals.watch_many(&after);
+    arrivals.blocked(READS).await;
+    arrivals.arrive(8);
+    assert_eq!(woken(watch).await, Wake::Arrivals(vec![named(8)]));
+}
+
 #[tokio::test]
 async fn a_closed_session_ends_them_all() {
     let mut arrivals = Arrivals::new().await;
