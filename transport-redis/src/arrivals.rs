@@ -1,7 +1,7 @@
 //! Waits for arrivals: one read names some hundred streams, and several stand side by side, each on a connection
 //! of its own. A watch ends with the first that brings something; the others stay, and the next watch finds them
-//! waiting. The server takes about a microsecond to block on a stream, and as long to end that, so that whoever
-//! named a thousand anew for each arrival would keep it busy for milliseconds, and the arrival waiting.
+//! waiting. To block on a stream is work for the server, and so is to end that: whoever named a thousand anew for each
+//! arrival would keep it busy, and the arrival waiting.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
