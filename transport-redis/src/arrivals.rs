@@ -35,6 +35,8 @@ pub(crate) struct Waits {
     ended: Notify,
     /// A watch is told of them now.
     is_watched: AtomicBool,
+    /// Ends that watch, and none of them.
+    pub(crate) stop: Notify,
 }
 
 /// A read that is under way, or has ended and was not told of yet.
@@ -147,7 +149,7 @@ impl RedisTransport {
         attempted: &Attempted<'_>,
     ) -> Woken {
         let _watched = Watched::begin(&session, attempted)?;
-        let stop = session.reading.stop.notified();
+        let stop = session.waits.stop.notified();
         tokio::pin!(stop);
         stop.as_mut().enable();
         tokio::select! {

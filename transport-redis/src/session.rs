@@ -32,8 +32,6 @@ const TOLD_FOR: Duration = Duration::from_secs(30);
 pub(crate) struct Reading {
     is_busy: AtomicBool,
     over: Notify,
-    /// Ends a watch that has no read of its own.
-    pub(crate) stop: Notify,
     /// What the last read brought came alone: one call, or the reply to one.
     brought_one: AtomicBool,
     /// The server's clock as it was told last, and when that was.
@@ -45,7 +43,6 @@ impl Reading {
         Self {
             is_busy: AtomicBool::new(false),
             over: Notify::new(),
-            stop: Notify::new(),
             brought_one: AtomicBool::new(false),
             told: Mutex::new(None),
         }

@@ -283,7 +283,7 @@ impl RedisTransport {
     /// Ends a session's watch, and answers once it is over.
     pub(crate) async fn end_watch(&self, session: &Session) {
         if session.waits.is_watched() {
-            session.reading.stop.notify_waiters();
+            session.waits.stop.notify_waiters();
             session.reading.over().await;
         } else {
             self.unblock(session, &session.reading).await;
