@@ -213,9 +213,12 @@ impl RedisTransport {
     /// Ends every wait that is not wanted as it stands, and returns once they have ended.
     async fn end_unwanted(&self, session: &Arc<Session>, wanted: &BTreeMap<Place, Interest>) {
         for (slot, reading) in session.waits.unwanted(wanted) {
-            let beside = slot.checked_sub(1).map(|place| lock(&session.beside).get(place).cloned());
+            let over = match slot.checked_sub(1) {
+                None => Some(session.clone()),
+                Some(place) => lock(&session.beside).get(place).cloned(),
+            };
             // One that was replaced has ended with its connection.
-            if let Some(over) = beside.unwrap_or_else(|| Some(session.clone())) {
+            if let Some(over) = over {
                 self.unblock(&over, &reading).await;
             }
             reading.over().await;
